@@ -1,0 +1,141 @@
+"""What a stream is: one declaration from which routing, groups, snapshots, permission and documents follow."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+type Key = tuple[str, ...]
+"""Values of a stream's key fields, in the declared order: ``("kraken", "BTC/USDC")``."""
+
+type Names = Mapping[str, str]
+"""What the placeholders of a layout pattern stand for in one Redis key: ``{"exchange": "kraken"}``."""
+
+type Extras = Mapping[str, Any]  # Any: JSON as a collector stored it, passed through and never interpreted
+"""Stored facts that the compatible families show and the canonical object does not carry."""
+
+
+class Kind(enum.Enum):
+    """How updates make a snapshot: old snapshot + updates = new snapshot."""
+
+    VALUE = "value"
+    """A key holds one object; an update replaces it."""
+    COLLECTION = "collection"
+    """A key holds elements by id; an update replaces or removes one of them."""
+    TAIL = "tail"
+    """A key holds the newest ``SNAPSHOT_TAIL`` of an endless sequence; an update appends one."""
+
+
+class Mode(enum.Enum):
+    """What a slow socket may miss."""
+
+    EVERY = "every"
+    LATEST = "latest"
+
+
+class Audience(enum.Enum):
+    """Who may read a stream when ``CACHE_ACCESS`` is private."""
+
+    ANY_USER = "any_user"
+    OWNER = "owner"
+    STAFF = "staff"
+
+
+class Malformed(ValueError):
+    """A stored value cannot be read; ``reason`` is a fixed short label that counts it in a metric.
+
+    The text never holds the value: it may be private."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored value after reading: what the relay compares, numbers and appends.
+
+    ``value`` is the stream's payload, or None when the value is gone. ``element`` names the member of a collection.
+    ``time`` is the source's own stamp in Unix seconds, None when it gave none."""
+
+    key: Key
+    value: msgspec.Struct | None
+    element: str | None = None
+    extras: Extras | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HashFields:
+    """Each field of a Redis hash is one value; the hash is re-read and diffed when it changed.
+
+    ``hints`` is a pub/sub channel whose ``{field}`` names a changed field, so that one field is read, not the hash."""
+
+    pattern: str
+    decode: Callable[[Names, str, bytes], Record]
+    hints: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListTail:
+    """Each element pushed to the right of a Redis list is one value; somebody else drains the list."""
+
+    pattern: str
+    decode: Callable[[Names, bytes], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A Redis list of bars, newest last; the last bar changes until the next one opens or its time is over."""
+
+    pattern: str
+    decode: Callable[[Names, bytes, float], Record]
+    """``(names, raw, now)``: ``now`` in Unix seconds decides whether the bar is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedHashes:
+    """Several hashes that make one picture of each key; all are re-read when one of them changed."""
+
+    names: tuple[str, ...]
+    decode: Callable[[Mapping[str, Mapping[str, bytes]]], Mapping[Key, Record | Malformed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Beacons:
+    """One string per living thing plus hashes of when each was last seen; re-evaluated each second, because they age."""
+
+    pattern: str
+    seen: str
+    decode: Callable[[Names, bytes, str | None, float], Record]
+    """``(names, raw, last seen ISO or None, now)``."""
+
+
+type Layout = HashFields | ListTail | Bars | JoinedHashes | Beacons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A kind of live values that the gateway offers.
+
+    ``key_fields`` name the parts of a key; ``partition`` is the key field whose value names the log, None spreads
+    the keys over a fixed number of shard logs. ``owner`` is the key field that says whose the value is (audience
+    OWNER). ``layout`` is None for a stream that only ``group_send`` feeds."""
+
+    name: str
+    payload: type[msgspec.Struct]
+    key_fields: tuple[str, ...]
+    kind: Kind
+    mode: Mode
+    audience: Audience
+    layout: Layout | None
+    partition: str | None = None
+    owner: str | None = None
+
+
+SNAPSHOT_TAIL = 100
+"""Entries in the snapshot of a ``Kind.TAIL`` key."""
