@@ -1,0 +1,41 @@
+"""Redis clients of this process: one pool per event loop, every wait bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from redis.asyncio import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+COMMAND_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 1.0
+POOL_CONNECTIONS = 64
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
+
+
+def shared_redis() -> Redis:
+    """Return the client of the running event loop; replies are bytes. Raises ``redis.RedisError`` after 2 s of silence."""
+    loop = asyncio.get_running_loop()
+    client = _clients.get(loop)
+    if client is None:
+        client = _clients[loop] = new_redis()
+    return client
+
+
+def new_redis(*, read_timeout_s: float | None = COMMAND_TIMEOUT_S, connections: int = POOL_CONNECTIONS) -> Redis:
+    """Return a client with a pool of its own; ``read_timeout_s`` None is for blocking reads that bound themselves.
+
+    No retries inside the client: whoever asks decides whether the question still makes sense."""
+    return Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=read_timeout_s,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        max_connections=connections,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+        client_name="gateway",
+    )

@@ -1,0 +1,239 @@
+"""The log: one Redis Stream per (stream, partition), appended under a fence, read by everybody.
+
+Three keys share a hash tag, so that one script can touch them on a cluster: ``:log`` (the stream), ``:pos`` (epoch,
+fence, last id, sequence numbers, source positions) and ``:last`` (the snapshot: the newest value of each key).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+import msgspec
+from redis.asyncio import Redis
+
+from cache_streams import log_scripts
+from cache_streams.protocol.groups import log_tag
+from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
+from cache_streams.streams.update import KeySnapshot, Update
+
+Position = NewType("Position", tuple[int, int])
+"""Id of a log entry; ordered."""
+
+START = Position((0, 0))
+
+
+class Fenced(Exception):
+    """Another relay has claimed this log; ``token`` is its fence. Stop appending."""
+
+    def __init__(self, token: int) -> None:
+        super().__init__(f"log is fenced by token {token}")
+        self.token = token
+
+
+class Moved(Exception):
+    """The log does not stand where this relay left it: Redis lost or restored data. Load it again before appending."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"log stands at {found!r}, expected {expected!r}")
+        self.expected, self.found = expected, found
+
+
+@dataclass(frozen=True, slots=True)
+class LogName:
+    """Names one log; ``tag`` is legal and injective, and what its three Redis keys share."""
+
+    stream: str
+    partition: str
+    prefix: str
+
+    @property
+    def _base(self) -> str:
+        return f"{self.prefix}:{{{log_tag(self.stream, self.partition)}}}"
+
+    @property
+    def log(self) -> str:
+        return f"{self._base}:log"
+
+    @property
+    def pos(self) -> str:
+        return f"{self._base}:pos"
+
+    @property
+    def last(self) -> str:
+        return f"{self._base}:last"
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A log as its relay found it: ``last_id`` "" when it holds nothing, ``fresh`` when this claim minted the epoch."""
+
+    epoch: str
+    last_id: str
+    fresh: bool
+    seqs: dict[str, int] = field(default_factory=dict)
+    positions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry read from a log: an update, or the start of a new ``epoch`` (then ``update`` is None)."""
+
+    position: Position
+    update: Update | None
+    epoch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSnapshot:
+    """State of some keys of one log at ``position``; ``epoch`` None when the log does not exist yet."""
+
+    epoch: str | None
+    position: Position
+    keys: tuple[KeySnapshot, ...]
+
+
+def position(raw: bytes | str) -> Position:
+    """Parse a Redis Stream id; an empty one is the start."""
+    if not raw:
+        return START
+    text = raw.decode() if isinstance(raw, bytes) else raw
+    milliseconds, _, number = text.partition("-")
+    return Position((int(milliseconds), int(number or 0)))
+
+
+def entry_id(at: Position) -> str:
+    """Return the Redis Stream id of ``at``."""
+    return f"{at[0]}-{at[1]}"
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Update)
+_KEY_ENCODER = msgspec.json.Encoder()
+_KEY_DECODER: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
+
+
+def key_text(key: Key) -> str:
+    """Return ``key`` as the text that names it inside a log's own Redis values."""
+    return _KEY_ENCODER.encode(key).decode()
+
+
+class Log:
+    """Reads and writes one log. Errors of Redis pass through as ``redis.RedisError``."""
+
+    def __init__(self, redis: Redis, name: LogName, stream: Stream) -> None:
+        self.redis, self.name, self.stream = redis, name, stream
+        self._append = redis.register_script(log_scripts.APPEND)
+        self._claim = redis.register_script(log_scripts.CLAIM)
+        self._snapshot = redis.register_script(log_scripts.SNAPSHOT)
+
+    # -- the relay's side -------------------------------------------------------------------------------------------
+
+    async def claim(self, fence: int, epoch: str, *, known_id: str | None = None) -> Claimed:
+        """Take the log for the relay holding ``fence``; ``epoch`` is minted into it if it has none.
+
+        ``known_id`` is the last id that the caller saw: a log that stands lower came back with older data and gets the
+        new epoch before anything is appended. Raises: Fenced."""
+        reply = await self._claim(keys=[self.name.pos, self.name.log], args=[fence, epoch, known_id or ""])
+        if reply[0] == b"FENCED":
+            raise Fenced(int(reply[1]))
+        claimed = Claimed(epoch="", last_id="", fresh=reply[0] == b"NEW")
+        fields: list[bytes] = reply[1]
+        for name, value in zip(fields[::2], fields[1::2], strict=True):
+            _sort_field(claimed, name.decode(), value.decode())
+        return claimed
+
+    async def append(
+        self, fence: int, expected_id: str, updates: Sequence[Update], positions: Mapping[str, str], max_entries: int
+    ) -> str:
+        """Append ``updates`` and store the source ``positions``, all or nothing; return the log's new last id.
+
+        Raises: Fenced, Moved; then nothing was written."""
+        keys = [self.name.log, self.name.pos, self.name.last]
+        args: list[Any] = [fence, expected_id, max_entries, len(updates)]  # Any: redis-py encodes str, bytes, int
+        for update in updates:
+            keys.append(self._key_state(key_text(update.key)))
+            args += [self._operation(update), *self._fields(update), update.seq, _ENCODER.encode(update)]
+        for name, value in positions.items():
+            args += [name, value]
+        reply = await self._append(keys=keys, args=args)
+        if reply[0] == b"FENCED":
+            raise Fenced(int(reply[1]))
+        if reply[0] == b"MOVED":
+            raise Moved(expected_id, reply[1].decode())
+        last: bytes = reply[1]
+        return last.decode()
+
+    async def trim(self, oldest_ms: int) -> int:
+        """Drop entries older than ``oldest_ms`` (Unix milliseconds); return how many went."""
+        trimmed: int = await self.redis.xtrim(self.name.log, minid=oldest_ms, approximate=True)
+        return trimmed
+
+    def _key_state(self, text: str) -> str:
+        return self.name.last if self.stream.kind is Kind.VALUE else f"{self.name.last}:{text}"
+
+    def _operation(self, update: Update) -> str:
+        if self.stream.kind is Kind.VALUE:
+            return "V"
+        if self.stream.kind is Kind.TAIL:
+            return "T"
+        return "D" if update.deleted else "E"
+
+    def _fields(self, update: Update) -> tuple[str, str]:
+        """Return the field of the snapshot hash, and the field of ``:pos`` that keeps the key's sequence."""
+        text = key_text(update.key)
+        return (text if self.stream.kind is Kind.VALUE else update.element or ""), f"s:{text}"
+
+    # -- everybody's side -------------------------------------------------------------------------------------------
+
+    async def snapshot(self, keys: Iterable[Key] | None) -> LogSnapshot:
+        """Return the state of ``keys`` (None: of all) and the position at which it held, read in one step."""
+        texts = ["*"] if keys is None else ["=", *map(key_text, keys)]
+        reply = await self._snapshot(
+            keys=[self.name.pos, self.name.last], args=[self.stream.kind.value, SNAPSHOT_TAIL, *texts]
+        )
+        epoch, last_id, rows = reply
+        snapshots = (_key_snapshot(text, seq, blobs) for text, seq, blobs in rows)
+        kept = tuple(snapshot for snapshot in snapshots if snapshot is not None)
+        return LogSnapshot(epoch.decode() or None, position(last_id), kept)
+
+    async def standing(self) -> tuple[str | None, Position]:
+        """Return epoch and last id; (None, START) when the log does not exist."""
+        epoch, last_id = await self.redis.hmget(self.name.pos, ["epoch", "id"])
+        return (epoch.decode() if epoch else None), position(last_id or b"")
+
+    async def range(self, after: Position, until: Position, count: int) -> list[LogEntry]:
+        """Return up to ``count`` entries with ``after`` < position ≤ ``until``, oldest first."""
+        rows = await self.redis.xrange(self.name.log, min=f"({entry_id(after)}", max=entry_id(until), count=count)
+        return [parse_entry(raw_id, fields) for raw_id, fields in rows or []]
+
+    async def holds(self, at: Position) -> bool:
+        """Return whether the entry at ``at`` is still in the log."""
+        return bool(await self.redis.xrange(self.name.log, min=entry_id(at), max=entry_id(at), count=1))
+
+
+def parse_entry(raw_id: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
+    """Return the entry that one XRANGE or XREAD row holds. Raises: msgspec.DecodeError for a foreign entry."""
+    if b"c" in fields:
+        return LogEntry(position(raw_id), None, fields[b"c"].decode())
+    return LogEntry(position(raw_id), _DECODER.decode(fields[b"u"]))
+
+
+def _sort_field(claimed: Claimed, name: str, value: str) -> None:
+    match name.partition(":"):
+        case ("epoch", _, _):
+            claimed.epoch = value
+        case ("id", _, _):
+            claimed.last_id = value
+        case ("s", _, text):
+            claimed.seqs[text] = int(value)
+        case ("p", _, source):
+            claimed.positions[source] = value
+
+
+def _key_snapshot(text: bytes, seq: bytes, blobs: list[bytes]) -> KeySnapshot | None:
+    updates = tuple(sorted((_DECODER.decode(blob) for blob in blobs), key=lambda update: update.seq))
+    if not updates and not seq:
+        return None
+    return KeySnapshot(_KEY_DECODER.decode(text), int(seq) if seq else updates[-1].seq, updates)

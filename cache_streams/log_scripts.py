@@ -1,0 +1,85 @@
+"""The three Lua scripts of the log; each is one atomic step inside Redis."""
+
+from __future__ import annotations
+
+CLAIM = """
+-- KEYS: pos, log   ARGV: fence, epoch to mint, last id the caller knows ("" = none)
+-- Returns {"OK" | "NEW", all fields of pos} or {"FENCED", holder's fence}.
+local fence = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
+if fence > tonumber(ARGV[1]) then return {'FENCED', tostring(fence)} end
+redis.call('HSET', KEYS[1], 'fence', ARGV[1])
+local id = redis.call('HGET', KEYS[1], 'id') or ''
+local state = 'OK'
+if not redis.call('HGET', KEYS[1], 'epoch') or (ARGV[3] ~= '' and ARGV[3] ~= id) then
+  -- The entry tells every reader, in the log's own order, that what they knew no longer holds.
+  local at = redis.call('XADD', KEYS[2], '*', 'c', ARGV[2])
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'id', at)
+  state = 'NEW'
+end
+return {state, redis.call('HGETALL', KEYS[1])}
+"""
+
+APPEND = """
+-- KEYS: log, pos, last, then one snapshot key per update
+-- ARGV: fence, expected id, max entries, n, n × (operation, field, seq field, seq, update), then (position, value)*
+-- Returns {"OK", new last id}, {"FENCED", holder's fence} or {"MOVED", id found}; only the first wrote anything.
+local state = redis.call('HMGET', KEYS[2], 'fence', 'id')
+local fence = tonumber(state[1] or '0')
+if fence > tonumber(ARGV[1]) then return {'FENCED', tostring(fence)} end
+local id = state[2] or ''
+if id ~= ARGV[2] or fence ~= tonumber(ARGV[1]) then return {'MOVED', id} end
+local n, at = tonumber(ARGV[4]), 5
+for i = 1, n do
+  local op, field, seq_field, seq, update = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local held = KEYS[3 + i]
+  id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'u', update)
+  if op == 'V' or op == 'E' then
+    redis.call('HSET', held, field, update)
+  elseif op == 'D' then
+    redis.call('HDEL', held, field)
+  else
+    redis.call('RPUSH', held, update)
+    redis.call('LTRIM', held, -100, -1)
+  end
+  if op ~= 'V' then redis.call('HSET', KEYS[2], seq_field, seq) end
+  at = at + 5
+end
+redis.call('HSET', KEYS[2], 'id', id)
+while ARGV[at] do
+  redis.call('HSET', KEYS[2], 'p:' .. ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+return {'OK', id}
+"""
+
+SNAPSHOT = """
+-- KEYS: pos, last   ARGV: kind, tail length, "*" for every key or "=" followed by keys
+-- Returns {epoch, last id, rows of {key, seq, updates}}.
+local state = redis.call('HMGET', KEYS[1], 'epoch', 'id')
+local rows, kind, texts = {}, ARGV[1], {}
+if ARGV[3] == '*' then
+  if kind == 'value' then
+    local all = redis.call('HGETALL', KEYS[2])
+    for i = 1, #all, 2 do rows[#rows + 1] = {all[i], '', {all[i + 1]}} end
+    return {state[1] or '', state[2] or '', rows}
+  end
+  for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if string.sub(name, 1, 2) == 's:' then texts[#texts + 1] = string.sub(name, 3) end
+  end
+else
+  for i = 4, #ARGV do texts[#texts + 1] = ARGV[i] end
+end
+for _, text in ipairs(texts) do
+  local seq, updates = redis.call('HGET', KEYS[1], 's:' .. text) or '', {}
+  if kind == 'value' then
+    local held = redis.call('HGET', KEYS[2], text)
+    if held then updates = {held} end
+  elseif kind == 'collection' then
+    updates = redis.call('HVALS', KEYS[2] .. ':' .. text)
+  else
+    updates = redis.call('LRANGE', KEYS[2] .. ':' .. text, -tonumber(ARGV[2]), -1)
+  end
+  rows[#rows + 1] = {text, seq, updates}
+end
+return {state[1] or '', state[2] or '', rows}
+"""
