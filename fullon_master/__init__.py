@@ -1,0 +1,1 @@
+"""Composition of the project: settings, URLs and the ASGI application; nothing imports this package."""

@@ -1,0 +1,198 @@
+"""Django settings: one file for every environment, out of the environment and ``.env``; secure unless told otherwise.
+
+``.env.example`` documents every name that is read here.
+"""
+
+import structlog
+
+from fullon_master import addresses, env
+
+BASE_DIR = env.BASE_DIR
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY", debug=DEBUG)
+ROOT_URLCONF = "fullon_master.urls"
+ASGI_APPLICATION = "fullon_master.asgi.application"
+
+# --- The service ---------------------------------------------------------------------------------------------------
+API_TITLE = env.text("API_TITLE", "Fullon Cache Gateway")
+API_VERSION = env.text("API_VERSION", "1.0.0")
+API_PREFIX = env.choice("API_PREFIX", "/api/v1", ("/api/v1",))
+HOST = env.text("HOST", "127.0.0.1", pattern=r"[A-Za-z0-9.:_-]+", rule="an address or a host name")
+PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
+WORKERS = env.integer("WORKERS", 1, minimum=1, maximum=256)
+ALLOWED_HOSTS = env.texts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], rule="host names")
+NUM_PROXIES = env.integer("NUM_PROXIES", 0, minimum=0, maximum=16)
+TRUSTED_PROXIES = env.texts("TRUSTED_PROXIES", ["127.0.0.1"], rule="addresses or networks")
+HTTPS_ONLY = env.boolean("HTTPS_ONLY", default=False)
+ADMIN_MAIL = env.text("ADMIN_MAIL", "admin@fullon", pattern=r"[^@\s]+@[^@\s]+", rule="a mail address")
+ADMIN_PASSWORD = env.optional("ADMIN_PASSWORD")
+
+# --- Redis: the cache that is read, and the gateway's own keys below GW_PREFIX ---------------------------------------
+REDIS_URL, REDIS_CONFIGURED = addresses.redis_url()
+GW_PREFIX = env.text("GW_PREFIX", "gw", pattern=r"[A-Za-z0-9_.-]{1,32}", rule="1 to 32 of A-Z a-z 0-9 _ . -")
+LOG_MAX_ENTRIES = env.integer("LOG_MAX_ENTRIES", 100_000, minimum=100, maximum=100_000_000)
+LOG_MAX_AGE_S = env.positive_float("LOG_MAX_AGE_S", 900.0)
+LOG_SHARDS = env.integer("LOG_SHARDS", 16, minimum=1, maximum=100)
+POLL_INTERVAL_S = env.positive_float("POLL_INTERVAL_S", 2.0)
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "cache_streams.layers.LogBackedChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{GW_PREFIX}:layer"},
+    },
+}
+
+# --- Sockets ---------------------------------------------------------------------------------------------------------
+HANDSHAKE_TIMEOUT_S = env.positive_float("HANDSHAKE_TIMEOUT_S", 5.0)
+FRAME_BYTES_MAX = env.integer("FRAME_BYTES_MAX", 65_536, minimum=1_024, maximum=16_777_216)
+STREAMS_PER_SOCKET = env.integer("STREAMS_PER_SOCKET", 1_024, minimum=1, maximum=100_000)
+ORDERS_PUSH_AFTER_S = env.positive_float("ORDERS_PUSH_AFTER_S", 0.5)
+BASE_DISPATCH = env.boolean("BASE_DISPATCH", default=False)
+ROOT_MOUNT = env.boolean("ROOT_MOUNT", default=False)
+ROOT_MOUNT_AUTH = env.boolean("ROOT_MOUNT_AUTH", default=True)
+AGENTS_ALIAS_PATHS = env.texts(
+    "AGENTS_ALIAS_PATHS", ["/ws", "/websocket", "/api/v1/websocket"], pattern=r"/[^\s?#]+", rule="paths"
+)
+if ROOT_MOUNT and "/ws" in AGENTS_ALIAS_PATHS:
+    env.refuse("ROOT_MOUNT=true and AGENTS_ALIAS_PATHS both claim '/ws': take it out of AGENTS_ALIAS_PATHS.")
+
+# --- Who may see what ------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY", debug=DEBUG)
+JWT_ALGORITHM = env.choice("JWT_ALGORITHM", "HS256", ("HS256", "HS384", "HS512"))
+JWT_EXPIRATION_MINUTES = env.integer("JWT_EXPIRATION_MINUTES", 60, minimum=1, maximum=525_600)
+if JWT_SECRET_KEY == SECRET_KEY:
+    env.refuse("SECRET_KEY and JWT_SECRET_KEY are equal: who may check tokens could then forge sessions.")
+REQUIRE_USER = env.boolean("REQUIRE_USER", default=True)
+WS_ALLOW_QUERY_TOKEN = env.boolean("WS_ALLOW_QUERY_TOKEN", default=True)
+CACHE_ACCESS = env.choice("CACHE_ACCESS", "private", ("private", "open"))
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "accounts.hashers.BareBcryptHasher",  # the user store of the replaced system
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- Browsers --------------------------------------------------------------------------------------------------------
+_ORIGIN = {"pattern": r"\*|[a-z][a-z0-9+.-]*://[^/\s]+", "rule": "origins (scheme://host[:port]) or '*'"}
+CORS_ALLOWED_ORIGINS = env.texts("CORS_ALLOWED_ORIGINS", [], **_ORIGIN)
+_cors_alias = env.texts("CORS_ORIGINS", CORS_ALLOWED_ORIGINS, **_ORIGIN)
+if CORS_ALLOWED_ORIGINS and _cors_alias != CORS_ALLOWED_ORIGINS:
+    env.refuse(
+        f"CORS_ALLOWED_ORIGINS={CORS_ALLOWED_ORIGINS} and CORS_ORIGINS={_cors_alias} differ: set one of them."
+    )
+CORS_ALLOW_CREDENTIALS = env.boolean("CORS_ALLOW_CREDENTIALS", default=False)
+CORS_ALLOW_ALL_ORIGINS = "*" in _cors_alias
+if CORS_ALLOW_ALL_ORIGINS and CORS_ALLOW_CREDENTIALS:
+    env.refuse(
+        "CORS_ALLOWED_ORIGINS='*' and CORS_ALLOW_CREDENTIALS=true exclude one another: list the origins."
+    )
+CORS_ALLOWED_ORIGINS = [origin for origin in _cors_alias if origin != "*"]
+CORS_ALLOW_METHODS = env.texts("CORS_ALLOW_METHODS", ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
+CORS_ALLOW_HEADERS = env.texts("CORS_ALLOW_HEADERS", ["accept", "authorization", "content-type", "x-api-key"])
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
+SECURE_REDIRECT_EXEMPT = [r"^health"]  # probes speak plain HTTP to the process itself
+X_FRAME_OPTIONS = "DENY"
+APPEND_SLASH = False  # a redirected POST loses its body; each route accepts both forms
+
+# --- Django ----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",  # first, so that its runserver serves WebSockets
+    "channels",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+    "accounts",
+    "cache_streams",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DATABASES = {"default": addresses.database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / ".run" / "static"
+WHITENOISE_USE_FINDERS = True  # no collectstatic between a clone and a styled admin site
+
+# --- REST ------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "accounts.errors.exception_handler",
+    "NUM_PROXIES": NUM_PROXIES,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": API_TITLE,
+    "VERSION": API_VERSION,
+    "DESCRIPTION": "REST side of the gateway. Live data flows over WebSockets: see docs/protocol.md.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Logs: one line per fact on stderr; the formatter blanks tokens, wherever a library put them -----------------------
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "console", ("console", "json"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "cache_streams.server.logs.lines", "style": LOG_FORMAT}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": [], "propagate": True},
+        "daphne": {"level": "WARNING"},  # its access log repeats what the gateway logs itself
+    },
+}
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
