@@ -17,7 +17,7 @@ RELAY_LAG_S = Histogram(
     "From the notice of a change to its append.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
-TRADES_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
+TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
 READER_RECONNECTS = Counter("gw_reader_reconnects_total", "Times the log reader lost Redis.")
 DELIVERED = Counter("gw_delivered_frames_total", "Frames handed to sockets.", ["family"])

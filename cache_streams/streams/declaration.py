@@ -5,17 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-type Key = tuple[str, ...]
+Key: TypeAlias = tuple[str, ...]
 """Values of a stream's key fields, in the declared order: ``("kraken", "BTC/USDC")``."""
 
-type Names = Mapping[str, str]
+Names: TypeAlias = Mapping[str, str]
 """What the placeholders of a layout pattern stand for in one Redis key: ``{"exchange": "kraken"}``."""
 
-type Extras = Mapping[str, Any]  # Any: JSON as a collector stored it, passed through and never interpreted
+Extras: TypeAlias = Mapping[str, Any]  # Any: JSON as a collector stored it, passed through and never interpreted
 """Stored facts that the compatible families show and the canonical object does not carry."""
 
 
@@ -115,7 +115,7 @@ class Beacons:
     """``(names, raw, last seen ISO or None, now)``."""
 
 
-type Layout = HashFields | ListTail | Bars | JoinedHashes | Beacons
+Layout: TypeAlias = HashFields | ListTail | Bars | JoinedHashes | Beacons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

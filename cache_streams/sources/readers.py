@@ -1,0 +1,176 @@
+"""One reader per layout shape: which commands to send, and what their replies say has changed.
+
+A reader does no I/O. ``read`` is a generator: it yields a list of Redis commands, is sent the list of their replies (an
+exception in place of a refused one), and returns the records that differ from what it read before. The state of a
+reader moves only when its generator returns, and its owner drops it when the records could not be appended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeAlias
+
+from redis.exceptions import ResponseError
+
+from cache_streams.metrics import MALFORMED
+from cache_streams.streams.declaration import Beacons, HashFields, JoinedHashes, Key, Malformed, Names, Record, Stream
+
+Command: TypeAlias = tuple[str | bytes | int, ...]
+Reply: TypeAlias = Any  # Any: whatever redis-py makes of a reply; each reader checks the type that it expects
+Reading: TypeAlias = Generator[list[Command], list[Reply], list[Record]]
+
+
+def expect(stream: Stream, reply: Reply, kind: type[Any]) -> bool:
+    """Return whether ``reply`` has the type asked for; a key of another Redis type is counted, and read as empty."""
+    if isinstance(reply, kind):
+        return True
+    if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+        raise reply
+    MALFORMED.labels(stream.name, "wrong_type").inc()
+    return False
+
+
+def decoded(stream: Stream, decode: Callable[..., Record], *stored: object) -> Record | None:
+    """Return what ``decode`` makes of a ``stored`` value, or None after counting why it cannot be read."""
+    try:
+        return decode(*stored)
+    except Malformed as malformed:
+        MALFORMED.labels(stream.name, malformed.reason).inc()
+        return None
+
+
+def field_text(stream: Stream, field: bytes) -> str | None:
+    """Return a key or field as text; None, counted, if it is not UTF-8."""
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        MALFORMED.labels(stream.name, "name_not_utf8").inc()
+        return None
+
+
+class HashReader:
+    """Reads one hash whose fields are values; whole, or only the fields that hints named."""
+
+    def __init__(self, stream: Stream, layout: HashFields, redis_key: str, names: Names) -> None:
+        self.stream, self.layout, self.redis_key, self.names = stream, layout, redis_key, names
+        self._raw: dict[bytes, bytes] = {}
+        self._held: dict[bytes, Record] = {}
+
+    def read(self, fields: Iterable[bytes] | None = None) -> Reading:
+        """Return what changed in ``fields``, or in the whole hash if None."""
+        if fields is not None:
+            asked = list(fields)
+            (reply,) = yield [("HMGET", self.redis_key, *asked)]
+            found = dict(zip(asked, reply, strict=True)) if expect(self.stream, reply, list) else dict.fromkeys(asked)
+            gone = [field for field, raw in found.items() if raw is None and field in self._raw]
+            present = {field: raw for field, raw in found.items() if raw is not None}
+        else:
+            (reply,) = yield [("HGETALL", self.redis_key)]
+            present = reply if expect(self.stream, reply, dict) else {}
+            gone = [field for field in self._raw if field not in present]
+        changed = {field: raw for field, raw in present.items() if self._raw.get(field) != raw}
+        records = [record for field in gone for record in self._forget(field)]
+        records += [record for field, raw in changed.items() for record in self._take(field, raw)]
+        return records
+
+    def _take(self, field: bytes, raw: bytes) -> list[Record]:
+        self._raw[field] = raw
+        name = field_text(self.stream, field)
+        if name is None:
+            return []
+        record = decoded(self.stream, self.layout.decode, self.names, name, raw)
+        if record is None:
+            return []
+        before = self._held.get(field)
+        self._held[field] = Record(record.key, None, record.element)
+        if before is not None and before.key != record.key:  # an order that changed its owner leaves the old one's list
+            return [before, record]
+        return [record]
+
+    def _forget(self, field: bytes) -> list[Record]:
+        del self._raw[field]
+        held = self._held.pop(field, None)
+        return [held] if held is not None else []
+
+
+class JoinedReader:
+    """Reads several hashes that make one picture, and compares the pictures."""
+
+    def __init__(self, stream: Stream, layout: JoinedHashes) -> None:
+        self.stream, self.layout = stream, layout
+        self._replies: list[Reply] = []
+        self._held: dict[Key, Record] = {}
+
+    def read(self) -> Reading:
+        """Return the keys whose picture changed."""
+        replies = yield [("HGETALL", name) for name in self.layout.names]
+        if replies == self._replies:
+            return []
+        hashes = {
+            name: _texts(self.stream, reply) if expect(self.stream, reply, dict) else {}
+            for name, reply in zip(self.layout.names, replies, strict=True)
+        }
+        picture: dict[Key, Record] = {}
+        for key, record in self.layout.decode(hashes).items():
+            if isinstance(record, Malformed):
+                MALFORMED.labels(self.stream.name, record.reason).inc()
+            else:
+                picture[key] = record
+        changed = [record for key, record in picture.items() if self._held.get(key) != record]
+        gone = [Record(key, None, held.element) for key, held in self._held.items() if key not in picture]
+        self._replies, self._held = replies, picture
+        return changed + gone
+
+
+class BeaconReader:
+    """Reads living things (one string each) and when they were last seen; what it returns depends on the time, too."""
+
+    def __init__(self, stream: Stream, layout: Beacons) -> None:
+        self.stream, self.layout = stream, layout
+        self._raw: dict[str, tuple[Names, bytes]] = {}
+        self._seen: dict[str, dict[str, str]] = {}
+        self._held: dict[str, Record] = {}
+
+    def read(self, things: dict[str, Names], seen_keys: Iterable[str], now: float) -> Reading:
+        """Return what changed, after re-reading ``things`` (Redis key → its names) and ``seen_keys``.
+
+        Both may be empty: then only the passing of time is looked at. ``now`` in Unix seconds."""
+        hashes = list(seen_keys)
+        commands: list[Command] = [("GET", key) for key in things]
+        replies = yield [*commands, *(("HGETALL", key) for key in hashes)]
+        for (key, names), reply in zip(things.items(), replies, strict=False):
+            if reply is not None and expect(self.stream, reply, bytes):
+                self._raw[key] = (names, reply)
+            else:
+                self._raw.pop(key, None)
+        for key, reply in zip(hashes, replies[len(things) :], strict=True):
+            texts = _texts(self.stream, reply) if expect(self.stream, reply, dict) else {}
+            self._seen[key] = {name: raw.decode(errors="replace") for name, raw in texts.items()}
+        return self._evaluate(now)
+
+    def _evaluate(self, now: float) -> list[Record]:
+        last_seen = {name: at for hash_ in self._seen.values() for name, at in hash_.items()}
+        records: list[Record] = []
+        for key, (names, raw) in list(self._raw.items()):
+            (name,) = names.values()
+            record = decoded(self.stream, self.layout.decode, names, raw, last_seen.get(name), now)
+            if record is None:
+                del self._raw[key]  # counted once, not each second
+            elif self._is_news(key, record):
+                records.append(record)
+        for key in [key for key in self._held if key not in self._raw]:
+            gone = self._held.pop(key)
+            records.append(Record(gone.key, None, gone.element))
+        return records
+
+    def _is_news(self, key: str, record: Record) -> bool:
+        unaged = self.layout.compare(record) if self.layout.compare else record
+        if self._held.get(key) == unaged:
+            return False
+        self._held[key] = unaged
+        return True
+
+
+def _texts(stream: Stream, reply: dict[bytes, bytes]) -> dict[str, bytes]:
+    named = ((field_text(stream, field), raw) for field, raw in reply.items())
+    return {name: raw for name, raw in named if name is not None}
