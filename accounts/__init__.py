@@ -1,0 +1,1 @@
+"""Who uses the gateway: users, their tokens, and the REST resources about them."""

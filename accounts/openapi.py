@@ -1,0 +1,1 @@
+"""How requests authenticate, said in OpenAPI."""
