@@ -25,7 +25,9 @@ def test_every_named_close_is_in_the_table_once_and_in_order() -> None:
 
 @pytest.mark.parametrize("family", Family)
 def test_each_family_has_a_close_for_every_common_cause(family: Family) -> None:
-    assert {1000, 1008, 1009, 1011, 1013, 4408, 4429} <= {close.code for close in close_codes.closes_of(family)}
+    assert {1000, 1008, 1009, 1011, 1013, 4408, 4429} <= {
+        close.code for close in close_codes.closes_of(family)
+    }
 
 
 def test_a_planned_stop_is_1012_to_native_clients_and_1001_to_the_others() -> None:
@@ -40,7 +42,9 @@ def test_a_family_closes_only_with_its_own_rows(family: Family) -> None:
 
 
 def test_an_expired_token_is_told_as_published() -> None:
-    assert [close_codes.token_expired(family).reason for family in Family] == ["Token expired"] * 3 + ["token_expired"]
+    assert [close_codes.token_expired(family).reason for family in Family] == ["Token expired"] * 3 + [
+        "token_expired"
+    ]
 
 
 def test_a_slow_consumer_may_come_back_without_its_cursor() -> None:

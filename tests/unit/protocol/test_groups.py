@@ -47,12 +47,16 @@ def test_a_group_name_is_legal_and_gives_its_key_back(subject: tuple[str, tuple[
 
 
 @given(subjects, subjects)
-def test_two_keys_never_share_a_group(one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]]) -> None:
+def test_two_keys_never_share_a_group(
+    one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]]
+) -> None:
     assert (named(one) == named(other)) == (one == other)
 
 
 @given(texts.filter(bool), texts, subjects)
-def test_the_group_of_a_whole_log_is_no_keys_group(stream: str, partition: str, subject: tuple[str, tuple[str, ...]]) -> None:
+def test_the_group_of_a_whole_log_is_no_keys_group(
+    stream: str, partition: str, subject: tuple[str, tuple[str, ...]]
+) -> None:
     try:
         name = wildcard_name(stream, partition)
     except NameTooLong:
@@ -77,7 +81,21 @@ def test_a_name_of_99_characters_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["tickers", "", "a.-2F", "a.-41", "a.-ff", "a.b c", "a.--", "a.--.b.c", "a.b.--.c", "a.-2", "--.a", "x." + "y" * 98, "a.b\n"],
+    [
+        "tickers",
+        "",
+        "a.-2F",
+        "a.-41",
+        "a.-ff",
+        "a.b c",
+        "a.--",
+        "a.--.b.c",
+        "a.b.--.c",
+        "a.-2",
+        "--.a",
+        "x." + "y" * 98,
+        "a.b\n",
+    ],
 )
 def test_a_name_of_other_making_is_no_log_group(name: str) -> None:
     assert parse_group(name) is None

@@ -15,7 +15,9 @@ def nested(depth: int) -> str:
     return '{"a":[' * (depth // 2) + "[" * (depth % 2) + "]" * (depth % 2) + "]}" * (depth // 2)
 
 
-@pytest.mark.parametrize("frame", ["NaN", "[Infinity]", "1e999", "{", "", "{}x", "'a'", '"\\ud800"', b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize(
+    "frame", ["NaN", "[Infinity]", "1e999", "{", "", "{}x", "'a'", '"\\ud800"', b"\xef\xbb\xbf{}"]
+)
 def test_what_is_not_json_is_refused(frame: str | bytes) -> None:
     with pytest.raises(NotStrict, match="not JSON"):
         decode(frame)
