@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import assume, given
@@ -68,7 +69,7 @@ def test_the_group_of_a_whole_log_is_no_keys_group(
 
 
 @pytest.mark.parametrize("make", [lambda key: group_name("t", (key,)), lambda key: wildcard_name("t", key)])
-def test_a_name_of_100_characters_is_refused_with_the_rule(make) -> None:  # type: ignore[no-untyped-def]  # two shapes of a call
+def test_a_name_of_100_characters_is_refused_with_the_rule(make: Callable[[str], str]) -> None:
     with pytest.raises(NameTooLong, match="fewer than 100") as refused:
         make("x" * 100)
     assert refused.value.stream == "t"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from cache_streams.protocol.rpc.params import InvalidParams, Params
 
-FALSE = [None, "", 0, 0.0, False, [], {}]
+FALSE: list[object] = [None, "", 0, 0.0, False, [], {}]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -140,7 +141,5 @@ READS: list[Callable[[Params], object]] = [
 def test_arbitrary_values_raise_nothing_but_a_refusal(
     values: dict[str, object], read: Callable[[Params], object]
 ) -> None:
-    try:
+    with contextlib.suppress(InvalidParams):
         read(Params(values))
-    except InvalidParams:
-        pass
