@@ -15,7 +15,9 @@ Key: TypeAlias = tuple[str, ...]
 Names: TypeAlias = Mapping[str, str]
 """What the placeholders of a layout pattern stand for in one Redis key: ``{"exchange": "kraken"}``."""
 
-Extras: TypeAlias = Mapping[str, Any]  # Any: JSON as a collector stored it, passed through and never interpreted
+Extras: TypeAlias = Mapping[
+    str, Any
+]  # Any: JSON as a collector stored it, passed through and never interpreted
 """Stored facts that the compatible families show and the canonical object does not carry."""
 
 
@@ -45,10 +47,11 @@ class Audience(enum.Enum):
     STAFF = "staff"
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - named for the value, not for who noticed
     """A stored value cannot be read; ``reason`` is a fixed short label that counts it in a metric.
 
-    The text never holds the value: it may be private."""
+    The text never holds the value: it may be private.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -60,20 +63,24 @@ class Record:
     """One stored value after reading: what the relay compares, numbers and appends.
 
     ``value`` is the stream's payload, or None when the value is gone. ``element`` names the member of a collection.
-    ``time`` is the source's own stamp in Unix seconds, None when it gave none."""
+    ``time`` is the source's own stamp in Unix seconds, None when it gave none. ``flaw`` is the label that counts a value
+    which was read though part of it could not be.
+    """
 
     key: Key
     value: msgspec.Struct | None
     element: str | None = None
     extras: Extras | None = None
     time: float | None = None
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HashFields:
     """Each field of a Redis hash is one value; the hash is re-read and diffed when it changed.
 
-    ``hints`` is a pub/sub channel whose ``{field}`` names a changed field, so that one field is read, not the hash."""
+    ``hints`` is a pub/sub channel whose ``{field}`` names a changed field, so that one field is read, not the hash.
+    """
 
     pattern: str
     decode: Callable[[Names, str, bytes], Record]
@@ -107,12 +114,16 @@ class JoinedHashes:
 
 @dataclass(frozen=True, slots=True)
 class Beacons:
-    """One string per living thing plus hashes of when each was last seen; re-evaluated each second, because they age."""
+    """One string per living thing plus hashes of when each was last seen; re-evaluated each second, because they age.
+
+    ``compare`` takes a record's bare age away: two records that differ only there are no news.
+    """
 
     pattern: str
     seen: str
     decode: Callable[[Names, bytes, str | None, float], Record]
     """``(names, raw, last seen ISO or None, now)``."""
+    compare: Callable[[Record], Record] | None = None
 
 
 Layout: TypeAlias = HashFields | ListTail | Bars | JoinedHashes | Beacons
@@ -124,7 +135,8 @@ class Stream:
 
     ``key_fields`` name the parts of a key; ``partition`` is the key field whose value names the log, None spreads
     the keys over a fixed number of shard logs. ``owner`` is the key field that says whose the value is (audience
-    OWNER). ``layout`` is None for a stream that only ``group_send`` feeds."""
+    OWNER). ``layout`` is None for a stream that only ``group_send`` feeds.
+    """
 
     name: str
     payload: type[msgspec.Struct]

@@ -15,7 +15,8 @@ class Update(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ``seq`` rises by one per change of the key. ``data`` is the canonical object as JSON, ``null`` when a value is gone,
     ``{"deleted": id}`` when an element left its collection. ``size`` is the number of elements after the change
     (collections only). Times are Unix seconds. ``superseded`` marks a value that only the newest of matters, also on an
-    *every* stream (the open bar)."""
+    *every* stream (the open bar).
+    """
 
     key: Key
     seq: int
