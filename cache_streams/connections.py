@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -26,10 +27,21 @@ def shared_redis() -> Redis:
     return client
 
 
-def new_redis(*, read_timeout_s: float | None = COMMAND_TIMEOUT_S, connections: int = POOL_CONNECTIONS) -> Redis:
+async def ask(redis: Redis, *command: str | bytes | int) -> Any:  # Any: the reply of any command
+    """Send one command. redis-py types its command methods as sync or async; this is always async."""
+    return await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+
+def new_redis(
+    *,
+    read_timeout_s: float | None = COMMAND_TIMEOUT_S,
+    connections: int = POOL_CONNECTIONS,
+    protocol: int = 2,
+) -> Redis:
     """Return a client with a pool of its own; ``read_timeout_s`` None is for blocking reads that bound themselves.
 
-    No retries inside the client: whoever asks decides whether the question still makes sense."""
+    No retries inside the client: whoever asks decides whether the question still makes sense.
+    """
     return Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=read_timeout_s,
@@ -37,5 +49,6 @@ def new_redis(*, read_timeout_s: float | None = COMMAND_TIMEOUT_S, connections: 
         max_connections=connections,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
+        protocol=protocol,
         client_name="gateway",
     )

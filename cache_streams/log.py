@@ -14,6 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from cache_streams import log_scripts
+from cache_streams.connections import ask
 from cache_streams.protocol.groups import log_tag
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
 from cache_streams.streams.update import KeySnapshot, Update
@@ -127,6 +128,7 @@ class Log:
         self._append = redis.register_script(log_scripts.APPEND)
         self._claim = redis.register_script(log_scripts.CLAIM)
         self._snapshot = redis.register_script(log_scripts.SNAPSHOT)
+        self._repudiate = redis.register_script(log_scripts.REPUDIATE)
 
     # -- the relay's side -------------------------------------------------------------------------------------------
 
@@ -134,7 +136,8 @@ class Log:
         """Take the log for the relay holding ``fence``; ``epoch`` is minted into it if it has none.
 
         ``known_id`` is the last id that the caller saw: a log that stands lower came back with older data and gets the
-        new epoch before anything is appended. Raises: Fenced."""
+        new epoch before anything is appended. Raises: Fenced.
+        """
         reply = await self._claim(keys=[self.name.pos, self.name.log], args=[fence, epoch, known_id or ""])
         if reply[0] == b"FENCED":
             raise Fenced(int(reply[1]))
@@ -145,13 +148,24 @@ class Log:
         return claimed
 
     async def append(
-        self, fence: int, expected_id: str, updates: Sequence[Update], positions: Mapping[str, str], max_entries: int
+        self,
+        fence: int,
+        expected_id: str,
+        updates: Sequence[Update],
+        positions: Mapping[str, str],
+        max_entries: int,
     ) -> str:
         """Append ``updates`` and store the source ``positions``, all or nothing; return the log's new last id.
 
-        Raises: Fenced, Moved; then nothing was written."""
+        Raises: Fenced, Moved; then nothing was written.
+        """
         keys = [self.name.log, self.name.pos, self.name.last]
-        args: list[Any] = [fence, expected_id, max_entries, len(updates)]  # Any: redis-py encodes str, bytes, int
+        args: list[Any] = [
+            fence,
+            expected_id,
+            max_entries,
+            len(updates),
+        ]  # Any: redis-py encodes str, bytes, int
         for update in updates:
             keys.append(self._key_state(key_text(update.key)))
             args += [self._operation(update), *self._fields(update), update.seq, _ENCODER.encode(update)]
@@ -200,13 +214,24 @@ class Log:
 
     async def standing(self) -> tuple[str | None, Position]:
         """Return epoch and last id; (None, START) when the log does not exist."""
-        epoch, last_id = await self.redis.hmget(self.name.pos, ["epoch", "id"])
+        epoch, last_id = await ask(self.redis, "HMGET", self.name.pos, "epoch", "id")
         return (epoch.decode() if epoch else None), position(last_id or b"")
 
     async def range(self, after: Position, until: Position, count: int) -> list[LogEntry]:
         """Return up to ``count`` entries with ``after`` < position ≤ ``until``, oldest first."""
-        rows = await self.redis.xrange(self.name.log, min=f"({entry_id(after)}", max=entry_id(until), count=count)
+        rows = await self.redis.xrange(
+            self.name.log, min=f"({entry_id(after)}", max=entry_id(until), count=count
+        )
         return [parse_entry(raw_id, fields) for raw_id, fields in rows or []]
+
+    async def repudiate(self, epoch: str, found: Position, new_epoch: str) -> bool:
+        """Give the log a new epoch because it stands at ``found``, below what the caller has read from it.
+
+        Returns False when it has moved on meanwhile: look again.
+        """
+        found_id = "" if found == START else entry_id(found)
+        args = [epoch, found_id, new_epoch]
+        return bool(await self._repudiate(keys=[self.name.pos, self.name.log], args=args))
 
     async def holds(self, at: Position) -> bool:
         """Return whether the entry at ``at`` is still in the log."""
@@ -233,7 +258,9 @@ def _sort_field(claimed: Claimed, name: str, value: str) -> None:
 
 
 def _key_snapshot(text: bytes, seq: bytes, blobs: list[bytes]) -> KeySnapshot | None:
-    updates = tuple(sorted((_DECODER.decode(blob) for blob in blobs), key=lambda update: update.seq))
-    if not updates and not seq:
+    """Return the state of one key, None if it never held anything; a value that is gone leaves no update, but its seq."""
+    held = sorted((_DECODER.decode(blob) for blob in blobs), key=lambda update: update.seq)
+    if not held and not seq:
         return None
-    return KeySnapshot(_KEY_DECODER.decode(text), int(seq) if seq else updates[-1].seq, updates)
+    updates = tuple(update for update in held if not update.deleted)
+    return KeySnapshot(_KEY_DECODER.decode(text), int(seq) if seq else held[-1].seq, updates)

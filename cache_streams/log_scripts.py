@@ -1,16 +1,25 @@
-"""The three Lua scripts of the log; each is one atomic step inside Redis."""
+"""The Lua scripts of the log; each is one atomic step inside Redis."""
 
 from __future__ import annotations
 
 CLAIM = """
 -- KEYS: pos, log   ARGV: fence, epoch to mint, last id the caller knows ("" = none)
 -- Returns {"OK" | "NEW", all fields of pos} or {"FENCED", holder's fence}.
+-- An id above the known one is no loss: the caller's own append whose answer never reached it.
+local function older(a, b)
+  local am, an = string.match(a, '(%d+)-(%d+)')
+  local bm, bn = string.match(b, '(%d+)-(%d+)')
+  if not bm then return false end
+  if not am then return true end
+  am, an, bm, bn = tonumber(am), tonumber(an), tonumber(bm), tonumber(bn)
+  return am < bm or (am == bm and an < bn)
+end
 local fence = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
 if fence > tonumber(ARGV[1]) then return {'FENCED', tostring(fence)} end
 redis.call('HSET', KEYS[1], 'fence', ARGV[1])
 local id = redis.call('HGET', KEYS[1], 'id') or ''
 local state = 'OK'
-if not redis.call('HGET', KEYS[1], 'epoch') or (ARGV[3] ~= '' and ARGV[3] ~= id) then
+if not redis.call('HGET', KEYS[1], 'epoch') or older(id, ARGV[3]) then
   -- The entry tells every reader, in the log's own order, that what they knew no longer holds.
   local at = redis.call('XADD', KEYS[2], '*', 'c', ARGV[2])
   redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'id', at)
@@ -21,7 +30,7 @@ return {state, redis.call('HGETALL', KEYS[1])}
 
 APPEND = """
 -- KEYS: log, pos, last, then one snapshot key per update
--- ARGV: fence, expected id, max entries, n, n × (operation, field, seq field, seq, update), then (position, value)*
+-- ARGV: fence, expected id, max entries, n, n times (operation, field, seq field, seq, update), then (position, value)*
 -- Returns {"OK", new last id}, {"FENCED", holder's fence} or {"MOVED", id found}; only the first wrote anything.
 local state = redis.call('HMGET', KEYS[2], 'fence', 'id')
 local fence = tonumber(state[1] or '0')
@@ -82,4 +91,14 @@ for _, text in ipairs(texts) do
   rows[#rows + 1] = {text, seq, updates}
 end
 return {state[1] or '', state[2] or '', rows}
+"""
+
+REPUDIATE = """
+-- KEYS: pos, log   ARGV: epoch found, id found, epoch to mint
+-- A reader knows entries that this log does not hold: give it a new epoch, unless somebody did so already.
+local state = redis.call('HMGET', KEYS[1], 'epoch', 'id')
+if state[1] ~= ARGV[1] or (state[2] or '') ~= ARGV[2] then return 0 end
+local at = redis.call('XADD', KEYS[2], '*', 'c', ARGV[3])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'id', at)
+return 1
 """

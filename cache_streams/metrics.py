@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-MALFORMED = Counter("gw_malformed_total", "Stored values that could not be read, and were skipped.", ["stream", "reason"])
-REFUSED_KEYS = Counter("gw_refused_keys_total", "Keys not carried: their log already holds its limit.", ["stream"])
+MALFORMED = Counter(
+    "gw_malformed_total", "Stored values that could not be read, and were skipped.", ["stream", "reason"]
+)
+REFUSED_KEYS = Counter(
+    "gw_refused_keys_total", "Keys not carried: their log already holds its limit.", ["stream"]
+)
 APPENDED = Counter("gw_appended_total", "Updates numbered and appended to a log.", ["stream"])
-APPEND_REFUSED = Counter("gw_append_refused_total", "Batches that fencing or an unexpected position refused.", ["reason"])
-NEW_EPOCHS = Counter("gw_new_epochs_total", "Logs whose contents are no longer those that readers knew.", ["stream"])
+APPEND_REFUSED = Counter(
+    "gw_append_refused_total", "Batches that fencing or an unexpected position refused.", ["reason"]
+)
+NEW_EPOCHS = Counter(
+    "gw_new_epochs_total", "Logs whose contents are no longer those that readers knew.", ["stream"]
+)
 NOTICES = Counter("gw_notices_total", "Hints that a key of the layout changed.", ["carrier"])
-NOTICE_RESETS = Counter("gw_notice_resets_total", "Times the notice connection was lost and everything was read again.")
+NOTICE_RESETS = Counter(
+    "gw_notice_resets_total", "Times the notice connection was lost and everything was read again."
+)
 RELAY_LEADING = Gauge("gw_relay_leading", "1 while this process is the relay that appends.")
 RELAY_LAG_S = Histogram(
     "gw_relay_lag_seconds",
@@ -22,11 +32,15 @@ LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader too
 READER_RECONNECTS = Counter("gw_reader_reconnects_total", "Times the log reader lost Redis.")
 DELIVERED = Counter("gw_delivered_frames_total", "Frames handed to sockets.", ["family"])
 COLD = Counter("gw_cold_total", "Times a subscription went cold, by reason.", ["reason"])
-SKIPPED = Counter("gw_skipped_updates_total", "Updates that a slow latest-subscription never saw.", ["stream"])
+SKIPPED = Counter(
+    "gw_skipped_updates_total", "Updates that a slow latest-subscription never saw.", ["stream"]
+)
 SNAPSHOTS = Counter("gw_snapshots_total", "Snapshots sent, by why they were needed.", ["reason"])
 SOCKETS = Gauge("gw_sockets", "Open sockets.", ["family"])
 REFUSALS = Counter("gw_refusals_total", "Handshakes refused, by code.", ["code"])
 CLOSES = Counter("gw_closes_total", "Sockets that the gateway closed, by reason.", ["reason"])
 REQUEST_ERRORS = Counter("gw_request_errors_total", "Requests answered with an error, by code.", ["code"])
-LAYER_DROPPED = Counter("gw_layer_dropped_total", "Channel-layer messages dropped because a channel's queue was full.")
+LAYER_DROPPED = Counter(
+    "gw_layer_dropped_total", "Channel-layer messages dropped because a channel's queue was full."
+)
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])

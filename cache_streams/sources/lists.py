@@ -15,22 +15,23 @@ from cache_streams.streams.declaration import SNAPSHOT_TAIL, Bars, ListTail, Nam
 
 PAGE = 1000
 """List elements read by one command."""
-BACKLOG = 100_000
-"""Elements of a list never seen before that are carried at most; older ones are counted as skipped."""
 REMEMBERED_IDS = 512
 """Newest ids per list by which a repeated element is recognised."""
+
 
 class TailReader:
     """Reads what was pushed to one list since the last look, exactly once, while a batch writer drains it.
 
     It remembers how many elements the list had and the last of them. If that one still stands where it stood, what
-    follows is new; else the list was drained, and all of it is new. An element that repeats a remembered id is dropped."""
+    follows is new; else the list was drained, and all of it is new. An element that repeats a remembered id is dropped.
+    """
 
     def __init__(self, stream: Stream, layout: ListTail, redis_key: str, stored: str | None) -> None:
         self.stream, self.layout, self.redis_key = stream, layout, redis_key
         count, _, digest = (stored or "0:").partition(":")
         self._count, self._digest = int(count), digest
         self._ids: OrderedDict[str, None] = OrderedDict()
+        self.unread = False
 
     @property
     def position(self) -> str:
@@ -38,8 +39,11 @@ class TailReader:
         return f"{self._count}:{self._digest}"
 
     def read(self, names: Names, *, baseline: bool = False) -> Reading:
-        """Return the new elements, oldest first; ``baseline``: of a list never seen, only a snapshot's worth."""
-        raws = yield from self._new_elements(SNAPSHOT_TAIL if baseline else BACKLOG)
+        """Return up to a page of new elements, oldest first; ``baseline``: of a list never seen, only a snapshot's worth.
+
+        ``unread`` then says whether more stand behind them.
+        """
+        raws = yield from (self._newest() if baseline else self._new_elements())
         records = []
         for raw in raws:
             record = decoded(self.stream, self.layout.decode, names, raw)
@@ -47,32 +51,37 @@ class TailReader:
                 records.append(record)
         return records
 
-    def _new_elements(self, most: int) -> Generator[list[Command], list[Reply], list[bytes]]:
+    def _new_elements(self) -> Generator[list[Command], list[Reply], list[bytes]]:
         page = yield from self._page(max(self._count - 1, 0))
-        drained = self._count > 0 and not (page and _digest(page[0]) == self._digest)
-        if drained and self._count > 1:
+        stands = self._count > 0 and bool(page) and _digest(page[0]) == self._digest
+        if not stands and self._count > 1:
             page = yield from self._page(0)
-        start = 0 if drained or self._count == 0 else self._count
-        raws = page if start == 0 else page[1:]
-        fresh = list(raws)
-        while len(page) == PAGE and len(fresh) < BACKLOG:
-            end = start + len(fresh)
-            page = yield from self._page(end - 1)
-            if not page or page[0] != fresh[-1]:
-                break  # drained between two pages: what was read stands, the next look starts over
-            fresh += page[1:]
-        if not fresh:
-            if drained:
-                self._count, self._digest = 0, ""
-            return []
-        self._count, self._digest = start + len(fresh), _digest(fresh[-1])
-        if len(fresh) > most:
-            TAIL_SKIPPED.labels(self.stream.name, "backlog").inc(len(fresh) - most)
-        return fresh[-most:]
+        fresh = page[1:] if stands else page
+        self.unread = len(page) == PAGE
+        if fresh:
+            self._count, self._digest = (self._count if stands else 0) + len(fresh), _digest(fresh[-1])
+        elif not stands:
+            self._count, self._digest = 0, ""
+        return fresh
+
+    def _newest(self) -> Generator[list[Command], list[Reply], list[bytes]]:
+        length = ("LLEN", self.redis_key)
+        while True:
+            before, newest, after = yield [length, ("LRANGE", self.redis_key, -SNAPSHOT_TAIL, -1), length]
+            if not expect(self.stream, newest, list):
+                return []
+            if before == after:  # else somebody wrote in between: the count would not belong to the elements
+                break
+        if newest:
+            self._count, self._digest = before, _digest(newest[-1])
+            TAIL_SKIPPED.labels(self.stream.name, "before_first_start").inc(before - len(newest))
+        elements: list[bytes] = newest
+        return elements
 
     def _page(self, start: int) -> Generator[list[Command], list[Reply], list[bytes]]:
         (reply,) = yield [("LRANGE", self.redis_key, start, start + PAGE - 1)]
-        return reply if expect(self.stream, reply, list) else []
+        elements: list[bytes] = reply if expect(self.stream, reply, list) else []
+        return elements
 
     def _is_repeat(self, record: Record) -> bool:
         trade_id = getattr(record.value, "trade_id", None)
@@ -86,11 +95,13 @@ class TailReader:
             self._ids.popitem(last=False)
         return False
 
+
 class BarReader:
     """Reads one list of bars: each bar that opened since the last look, and the last one's changes.
 
     A bar that a later one follows is closed, and so is one whose time is over. Of several elements with the same time
-    the last counts; one that is older than the newest bar is out of order, and skipped."""
+    the last counts; one that is older than the newest bar is out of order, and skipped.
+    """
 
     def __init__(self, stream: Stream, layout: Bars, redis_key: str, names: Names) -> None:
         self.stream, self.layout, self.redis_key, self.names = stream, layout, redis_key, names
@@ -145,8 +156,10 @@ class BarReader:
         self._held, self._held_raw = record, raw
         return [*closing, record] if record != held else closing
 
+
 def _closed(record: Record) -> bool:
     return bool(getattr(record.value, "closed", False))
+
 
 def _divergence(before: list[bytes], after: list[bytes]) -> int:
     """Return where ``after`` stops being what ``before`` already showed, also when old elements were cut off."""
@@ -155,9 +168,11 @@ def _divergence(before: list[bytes], after: list[bytes]) -> int:
         overlap = min(at + 1, len(before))
         if before[-overlap:] == after[at + 1 - overlap : at + 1]:
             return at + 1
-    return next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+        min(len(before), len(after)),
+    )
+
 
 def _digest(raw: bytes) -> str:
     return hashlib.blake2b(raw, digest_size=12).hexdigest()
-
-Decode = Callable[..., Record]

@@ -13,7 +13,16 @@ from typing import Any, TypeAlias
 from redis.exceptions import ResponseError
 
 from cache_streams.metrics import MALFORMED
-from cache_streams.streams.declaration import Beacons, HashFields, JoinedHashes, Key, Malformed, Names, Record, Stream
+from cache_streams.streams.declaration import (
+    Beacons,
+    HashFields,
+    JoinedHashes,
+    Key,
+    Malformed,
+    Names,
+    Record,
+    Stream,
+)
 
 Command: TypeAlias = tuple[str | bytes | int, ...]
 Reply: TypeAlias = Any  # Any: whatever redis-py makes of a reply; each reader checks the type that it expects
@@ -61,7 +70,11 @@ class HashReader:
         if fields is not None:
             asked = list(fields)
             (reply,) = yield [("HMGET", self.redis_key, *asked)]
-            found = dict(zip(asked, reply, strict=True)) if expect(self.stream, reply, list) else dict.fromkeys(asked)
+            found = (
+                dict(zip(asked, reply, strict=True))
+                if expect(self.stream, reply, list)
+                else dict.fromkeys(asked)
+            )
             gone = [field for field, raw in found.items() if raw is None and field in self._raw]
             present = {field: raw for field, raw in found.items() if raw is not None}
         else:
@@ -83,7 +96,9 @@ class HashReader:
             return []
         before = self._held.get(field)
         self._held[field] = Record(record.key, None, record.element)
-        if before is not None and before.key != record.key:  # an order that changed its owner leaves the old one's list
+        if (
+            before is not None and before.key != record.key
+        ):  # an order that changed its owner leaves the old one's list
             return [before, record]
         return [record]
 
@@ -134,7 +149,8 @@ class BeaconReader:
     def read(self, things: dict[str, Names], seen_keys: Iterable[str], now: float) -> Reading:
         """Return what changed, after re-reading ``things`` (Redis key → its names) and ``seen_keys``.
 
-        Both may be empty: then only the passing of time is looked at. ``now`` in Unix seconds."""
+        Both may be empty: then only the passing of time is looked at. ``now`` in Unix seconds.
+        """
         hashes = list(seen_keys)
         commands: list[Command] = [("GET", key) for key in things]
         replies = yield [*commands, *(("HGETALL", key) for key in hashes)]
@@ -147,6 +163,10 @@ class BeaconReader:
             texts = _texts(self.stream, reply) if expect(self.stream, reply, dict) else {}
             self._seen[key] = {name: raw.decode(errors="replace") for name, raw in texts.items()}
         return self._evaluate(now)
+
+    def holds(self, redis_key: str) -> bool:
+        """Return whether ``redis_key`` was there at the last look."""
+        return redis_key in self._raw
 
     def _evaluate(self, now: float) -> list[Record]:
         last_seen = {name: at for hash_ in self._seen.values() for name, at in hash_.items()}

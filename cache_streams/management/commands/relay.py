@@ -1,0 +1,30 @@
+"""``relay``: number what changes in the cache, as the one relay of the deployment or as its standby."""
+
+import asyncio
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from cache_streams.relay.run import run_relay
+
+
+class Command(BaseCommand):
+    """Run until SIGTERM or SIGINT."""
+
+    help = "Turn changes of the cache into log entries; wait as a standby while another relay does."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's signature
+        """Lead whenever the lease is free."""
+        asyncio.run(_until_signalled())
+
+
+async def _until_signalled() -> None:
+    loop = asyncio.get_running_loop()
+    relay = asyncio.ensure_future(run_relay())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, relay.cancel)
+    try:
+        await relay
+    except asyncio.CancelledError:
+        return

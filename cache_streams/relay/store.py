@@ -1,0 +1,149 @@
+"""The logs of one stream as the leading relay holds them: claimed, numbered, appended."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from redis.asyncio import Redis
+
+from cache_streams.connections import ask
+from cache_streams.log import Claimed, Log, LogName
+from cache_streams.metrics import APPENDED, NEW_EPOCHS
+from cache_streams.protocol.groups import shard_of
+from cache_streams.relay.numbering import Numbering
+from cache_streams.streams.declaration import Key, Record, Stream
+from cache_streams.streams.update import Update
+
+BATCH = 400
+"""Updates appended by one script call: it holds Redis for about a millisecond."""
+
+
+def logs_key(prefix: str) -> str:
+    """Return the Redis set that names every log: members are stream and partition, a line each."""
+    return f"{prefix}:logs"
+
+
+def new_epoch() -> str:
+    """Return a name for a log's contents that no log has had."""
+    return secrets.token_urlsafe(6)
+
+
+Batch: TypeAlias = tuple[list[Record], tuple[str, str, str] | None]
+"""Records that were read together, and (partition, name, value) of the position that stands for having read them."""
+
+
+class Held:
+    """One claimed log."""
+
+    def __init__(self, log: Log, claimed: Claimed, numbering: Numbering) -> None:
+        self.log, self.claimed, self.numbering = log, claimed, numbering
+        self.last_id = claimed.last_id
+
+
+class Store:
+    """Logs of one stream, claimed when first needed. Any error ends this relay's lead: then build a new Store."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        stream: Stream,
+        *,
+        prefix: str,
+        shards: int,
+        max_entries: int,
+        fence: int,
+        known: dict[str, str],
+    ) -> None:
+        self.stream = stream
+        self._redis, self._prefix, self._shards = redis, prefix, shards
+        self._max_entries, self._fence = max_entries, fence
+        self._known = known
+        self._held: dict[str, Held] = {}
+
+    def partition(self, key: Key) -> str:
+        """Return the partition whose log carries ``key``."""
+        return partition_of(self.stream, key, self._shards)
+
+    async def hold(self, partition: str) -> Held:
+        """Return the log of ``partition``, claimed under our fence. Raises: Fenced, ``redis.RedisError``."""
+        if partition in self._held:
+            return self._held[partition]
+        log = Log(self._redis, LogName(self.stream.name, partition, self._prefix), self.stream)
+        await ask(self._redis, "SADD", logs_key(self._prefix), f"{self.stream.name}\n{partition}")
+        claimed = await log.claim(self._fence, new_epoch(), known_id=self._known.get(log.name.log))
+        if claimed.fresh:
+            NEW_EPOCHS.labels(self.stream.name).inc()
+        held = Held(log, claimed, Numbering(self.stream, claimed, await log.snapshot(None)))
+        self._known[log.name.log] = claimed.last_id
+        self._held[partition] = held
+        return held
+
+    def held(self) -> Iterable[Held]:
+        """Return the logs claimed so far."""
+        return self._held.values()
+
+    def existed(self, partition: str) -> bool:
+        """Return whether a relay before this one already kept the log: then what its source holds may be unread."""
+        return partition in self._held and not self._held[partition].claimed.fresh
+
+    def stored_position(self, partition: str, redis_key: str) -> str | None:
+        """Return how far a list was read by whoever led before."""
+        held = self._held.get(partition)
+        return held.claimed.positions.get(redis_key) if held else None
+
+    def last(self, key: Key) -> Record | None:
+        """Return the single value that the log holds for ``key``, as it was read."""
+        held = self._held.get(self.partition(key))
+        return held.numbering.last(key) if held else None
+
+    async def append(self, batches: Iterable[Batch]) -> None:
+        """Number and append all records; each batch's position is stored in the same step as the last of its records."""
+        pending: dict[str, _Pending] = {}
+        for records, position in batches:
+            by_partition: dict[str, list[Record]] = {}
+            for record in records:
+                by_partition.setdefault(self.partition(record.key), []).append(record)
+            if position is not None:
+                by_partition.setdefault(position[0], [])
+            for partition, own in by_partition.items():
+                held = await self.hold(partition)
+                queue = pending.setdefault(partition, _Pending(held))
+                queue.updates += held.numbering.number(own, time.time())
+                if position is not None:
+                    queue.positions[position[1]] = position[2]
+                if len(queue.updates) >= BATCH:
+                    await self._flush(queue)
+        for queue in pending.values():
+            await self._flush(queue)
+
+    async def _flush(self, queue: _Pending) -> None:
+        held = queue.held
+        while queue.updates or queue.positions:
+            # Updates that come with a position go in one step with it, or a successor would number them twice.
+            count = len(queue.updates) if queue.positions else BATCH
+            batch, queue.updates = queue.updates[:count], queue.updates[count:]
+            held.last_id = await held.log.append(
+                self._fence, held.last_id, batch, queue.positions, max_entries=self._max_entries
+            )
+            queue.positions = {}
+            self._known[held.log.name.log] = held.last_id
+            APPENDED.labels(self.stream.name).inc(len(batch))
+
+
+class _Pending:
+    """What waits to be appended to one log."""
+
+    def __init__(self, held: Held) -> None:
+        self.held = held
+        self.updates: list[Update] = []
+        self.positions: dict[str, str] = {}
+
+
+def partition_of(stream: Stream, key: Key, shards: int) -> str:
+    """Return the partition of ``key``: the value of the declared field, or a shard number."""
+    if stream.partition is not None:
+        return key[stream.key_fields.index(stream.partition)]
+    return shard_of("\n".join(key), shards)
