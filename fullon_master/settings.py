@@ -147,7 +147,6 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / ".run" / "static"
 WHITENOISE_USE_FINDERS = True  # no collectstatic between a clone and a styled admin site
 
 # --- REST ------------------------------------------------------------------------------------------------------------
@@ -182,7 +181,9 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
-        "daphne": {"level": "WARNING"},  # its access log repeats what the gateway logs itself
+        # Their own lines about connections repeat the query string, where a token may stand.
+        "daphne": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
     },
 }
 structlog.configure(

