@@ -8,21 +8,12 @@ import msgspec
 
 from cache_streams.protocol.rpc.params import InvalidParams, Params
 from cache_streams.protocol.strict_json import Json
+from cache_streams.streams.process import PROCESS_TYPES
 
 BARS_DEFAULT = 10
 BARS_LIMIT = 10_000
 SINCE_MINUTES_DEFAULT = 5
 SINCE_MINUTES_LIMIT = 525_600
-PROCESS_TYPES = (
-    "tick",
-    "ohlcv",
-    "bot",
-    "account",
-    "order",
-    "bot_status_service",
-    "crawler",
-    "user_trades_service",
-)
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
