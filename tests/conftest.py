@@ -14,6 +14,14 @@ from tests.live import LiveServer, live_server
 TokenFactory = Callable[..., str]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that touch the database, which `make test` runs again on PostgreSQL."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}:
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     """The URL of this test process's own redis-server, which ``settings.REDIS_URL`` names as well."""

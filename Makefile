@@ -1,0 +1,66 @@
+# Verbs of this project. `make run` needs Python 3.11 or newer and make, nothing else.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install run test check bench lint types imports documents format
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The first of these that really runs and is new enough (a version manager's shim may exist and not run).
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
+WORKERS_OF_TESTS ?= 2
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.tests .env  ## Virtual environment, all dependencies, .env with random secrets
+
+run: $(VENV)/.runs .env  ## Everything on this machine: database, Redis, demo feed, gateway; Ctrl-C ends it
+	@exec $(PY) manage.py up
+
+test: install  ## All tests, then those of the database again on PostgreSQL
+	$(PY) -m pytest -n $(WORKERS_OF_TESTS) --cov --cov-report=term
+	TEST_DATABASE=postgresql $(PY) -m pytest -n $(WORKERS_OF_TESTS) -m database
+
+check: lint types imports documents  ## Everything that a machine can say without running the gateway
+
+lint: install  ## Format and lint rules
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+types: install  ## mypy --strict
+	$(VENV)/bin/mypy
+
+imports: install  ## Which package may import which
+	$(VENV)/bin/lint-imports
+
+documents: install  ## Settings, migrations and generated documents agree with the code
+	$(PY) manage.py check --fail-level WARNING
+	$(PY) manage.py makemigrations --check --dry-run
+	@if test -f cache_streams/management/commands/export_protocol.py; then $(PY) manage.py export_protocol --check; fi
+
+format: install  ## Rewrite files as `make lint` wants them
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: install  ## Speeds, with machine, commit and percentiles
+	$(PY) -m benchmarks
+
+.env: | $(VENV)/.runs
+	@$(PY) -m fullon_master.env
+
+# Stamps: a second start installs nothing unless a requirements file changed.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found: install it, or name it: make PYTHON=/path/to/python" >&2; exit 2; }
+	@echo "Environment: creating $(VENV) with $(PYTHON)."
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot create virtual environments: install its venv module (on Debian: apt install python3-venv)." >&2; rm -rf $(VENV); exit 2; }
+
+$(VENV)/.runs: requirements.txt | $(VENV)/bin/python
+	@echo "Dependencies: installing what the gateway runs on."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.tests: requirements-dev.txt $(VENV)/.runs
+	@echo "Dependencies: installing what tests and checks need."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,58 @@
+"""Log lines carry no credential, whatever put it there."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cache_streams.server.logs import blanked, lines
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+def record(message: str, *args: object) -> logging.LogRecord:
+    return logging.LogRecord("some.library", logging.WARNING, __file__, 1, message, args, None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'"WebSocket /api/v1/cache/ws?token={JWT}" [accepted]',
+        "GET /ws?a=1&token=opaque-token-value&b=2",
+        "GET /ws?ticket=opaque-token-value",
+        "Authorization: Bearer opaque-token-value",
+        f"payload {JWT} refused",
+        "redis://host?password=opaque-token-value",
+    ],
+)
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_credential_is_blanked_in_both_styles(line: str, style: str) -> None:
+    text = lines(style).format(record("%s", line))
+    assert JWT not in text
+    assert "opaque-token-value" not in text
+    assert "[blanked]" in text
+
+
+def test_what_stands_beside_a_credential_stays() -> None:
+    assert blanked("GET /ws?a=1&token=x&b=2 200") == "GET /ws?a=1&token=[blanked]&b=2 200"
+
+
+@given(st.text(st.characters(categories=["L", "N"]), min_size=1))
+def test_any_value_of_a_token_parameter_goes(value: str) -> None:
+    assert blanked(f"/ws?token={value}") == "/ws?token=[blanked]"
+
+
+def test_an_exception_is_blanked_too() -> None:
+    failed = record("failed")
+    failed.exc_info = (ValueError, ValueError(f"bad {JWT}"), None)
+    text = lines("json").format(failed)
+    assert "ValueError: bad [blanked]" in text
+
+
+def test_the_json_style_is_one_object_per_line() -> None:
+    entry = json.loads(lines("json").format(record("worker %d ended", 1)))
+    assert entry["event"] == "worker 1 ended"
+    assert entry["level"] == "warning"
+    assert entry["logger"] == "some.library"
