@@ -9,8 +9,6 @@ _KEEPALIVE_INTERVAL_S = 10
 _KEEPALIVE_PROBES = 3
 # A client that stops reading keeps acknowledging probes, so keepalive never frees it, and neither do pings or close().
 _UNACKNOWLEDGED_MAX_MS = 30_000
-# By default 3.9 MB of stale prices hide in the kernel for a slow reader; this keeps the backlog where it can be skipped.
-_SEND_BUFFER_BYTES = 131_072
 
 
 class AddressRefusedError(Exception):
@@ -45,7 +43,6 @@ def _set_options(listener: socket.socket) -> None:
     """Set what Linux hands on to every accepted connection."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     for name, value in (
         ("TCP_KEEPIDLE", _KEEPALIVE_IDLE_S),
         ("TCP_KEEPINTVL", _KEEPALIVE_INTERVAL_S),

@@ -32,7 +32,7 @@ def run(*, listener: int, ready: int) -> None:
         f"{module}:{attribute}",
         loop="auto",
         http="httptools",
-        ws="websockets-sansio",
+        ws="cache_streams.server.frames:GatewayWebSocketProtocol",
         ws_max_size=settings.FRAME_BYTES_MAX,
         ws_per_message_deflate=False,  # 70 KB per idle socket against 28
         ws_ping_interval=_PING_INTERVAL_S,
