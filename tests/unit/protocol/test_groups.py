@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cache_streams.protocol.groups import (
@@ -39,6 +39,7 @@ def test_a_group_name_can_be_read_by_people() -> None:
 
 
 @given(subjects)
+@example(("t", (".", "-", "--", "a.b", "A-2e", "")))
 def test_a_group_name_is_legal_and_gives_its_key_back(subject: tuple[str, tuple[str, ...]]) -> None:
     name = named(subject)
     assert LEGAL.match(name)
@@ -48,6 +49,9 @@ def test_a_group_name_is_legal_and_gives_its_key_back(subject: tuple[str, tuple[
 
 
 @given(subjects, subjects)
+@example(("t", ("a.b",)), ("t", ("a", "b")))
+@example(("t", ("a-2fb",)), ("t", ("a/b",)))
+@example(("t", ("--", "a")), ("t.--", ("a",)))
 def test_two_keys_never_share_a_group(
     one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]]
 ) -> None:
