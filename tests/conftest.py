@@ -10,6 +10,7 @@ from django.conf import settings
 
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from tests.live import LiveServer, live_server
+from tests.settings import TEST_REDIS
 
 TokenFactory = Callable[..., str]
 
@@ -31,7 +32,7 @@ def redis_url() -> str:
 @pytest.fixture
 def fresh_redis() -> EmbeddedRedis:
     """This test process's own redis-server (``url``, ``pid``), emptied."""
-    server: EmbeddedRedis = settings.TEST_REDIS
+    server = TEST_REDIS
     with redis.Redis.from_url(server.url) as client:
         # Flushing the wrong server would destroy somebody's cache.
         assert client.info("server")["process_id"] == server.pid

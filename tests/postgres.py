@@ -1,12 +1,16 @@
 """A private, real PostgreSQL for one test process."""
 
+import functools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,6 +18,7 @@ from typing import Self
 from cache_streams.server.children import dying_with_parent
 
 _START_DEADLINE_S = 30.0
+_STOP_DEADLINE_S = 5.0
 _RUN_AS = "nobody"  # PostgreSQL refuses to run as root
 
 
@@ -24,8 +29,8 @@ class TestPostgres:
     __test__ = False  # pytest must not collect it
 
     url: str
-    _process: subprocess.Popen[bytes] | None
     _directory: Path
+    _end: Callable[[], None]
 
     @classmethod
     def start(cls) -> Self:
@@ -33,58 +38,55 @@ class TestPostgres:
         directory = Path(tempfile.mkdtemp(prefix="gw-postgres-"))
         postgres = shutil.which("postgres")
         if postgres is None or (os.geteuid() == 0 and shutil.which("setpriv") is None):
-            return cls(_url_of_wheel(directory), None, directory)
+            url, end = _of_wheel(directory)
+            return cls(url, directory, end)
         if os.geteuid() == 0:
             account = pwd.getpwnam(_RUN_AS)
             os.chown(directory, account.pw_uid, account.pw_gid)
-        binaries = Path(postgres).resolve().parent
-        cluster = directory / "cluster"
-        subprocess.run(
-            [*_unprivileged(), binaries / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"],
-            check=True, capture_output=True, cwd=directory,
-        )  # fmt: skip
-        port = _free_port()
-        # Durability costs time and protects nothing here: the cluster goes with the process.
-        quick = [f"-c{name}=off" for name in ("fsync", "synchronous_commit", "full_page_writes")]
-        command = [
-            str(binaries / "postgres"),
-            "-D",
-            str(cluster),
-            "-p",
-            str(port),
-            "-k",
-            str(directory),
-            *quick,
-        ]
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*_unprivileged(), *command] if _unprivileged() else dying_with_parent(*command),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, start_new_session=True,
-            )  # fmt: skip
-        server = cls(f"postgresql://postgres@127.0.0.1:{port}/postgres", process, directory)
-        server._await(binaries, port)
-        return server
-
-    def _await(self, binaries: Path, port: int) -> None:
+        binaries, port = Path(postgres).resolve().parent, _free_port()
+        process = _spawn(binaries, directory, port)
+        server = cls(
+            f"postgresql://postgres@127.0.0.1:{port}/postgres", directory, functools.partial(_end, process)
+        )
+        probe = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         deadline = time.monotonic() + _START_DEADLINE_S
-        probe = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
         while subprocess.run(probe, check=False).returncode != 0:
-            if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
-                log = (self._directory / "log").read_text(errors="replace")
-                self.stop()
+            if time.monotonic() > deadline or process.poll() is not None:
+                log = (directory / "log").read_text(errors="replace")
+                server.stop()
                 raise RuntimeError(f"PostgreSQL did not start: {log[-500:]}")
             time.sleep(0.02)
+        return server
 
     def stop(self) -> None:
         """End the server and remove its files."""
-        if self._process and self._process.poll() is None:
-            self._process.terminate()  # a smart shutdown: the connections of the tests are closed by now
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._end()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)  # fast: SIGTERM would wait for open connections
+        try:
+            process.wait(_STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _spawn(binaries: Path, directory: Path, port: int) -> subprocess.Popen[bytes]:
+    """Make a cluster below ``directory`` and start its server."""
+    cluster = str(directory / "cluster")
+    initdb = [str(binaries / "initdb"), "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]
+    subprocess.run([*_unprivileged(), *initdb], check=True, capture_output=True, cwd=directory)
+    # Durability costs time and protects nothing here: the cluster goes with the process.
+    quick = [f"-c{name}=off" for name in ("fsync", "synchronous_commit", "full_page_writes")]
+    command = [str(binaries / "postgres"), "-D", cluster, "-p", str(port), "-k", str(directory), *quick]
+    with (directory / "log").open("wb") as log:
+        return subprocess.Popen(
+            [*_unprivileged(), *command] if _unprivileged() else dying_with_parent(*command),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, start_new_session=True,
+        )  # fmt: skip
 
 
 def _unprivileged() -> list[str]:
@@ -95,10 +97,14 @@ def _unprivileged() -> list[str]:
     return ["setpriv", f"--reuid={_RUN_AS}", f"--regid={group}", "--clear-groups", "--pdeathsig=INT"]
 
 
-def _url_of_wheel(directory: Path) -> str:
-    import pgserver  # only where PATH has no PostgreSQL: importing it unpacks nothing but looks for processes
+def _of_wheel(directory: Path) -> tuple[str, Callable[[], None]]:
+    """Return the URL of the wheel's server, which it runs under an account of its own, and what ends it."""
+    from pgserver.postgres_server import get_server  # where PATH has PostgreSQL the wheel need not exist
 
-    return str(pgserver.get_server(directory / "cluster", cleanup_mode="stop").get_uri())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells where it puts a socket when there is no XDG_RUNTIME_DIR
+        server = get_server(directory / "cluster", cleanup_mode="stop")
+    return str(server.get_uri()), server.cleanup
 
 
 def _free_port() -> int:

@@ -33,10 +33,10 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def test_it_listens_on_a_socket_that_only_its_owner_reaches() -> None:
-    with EmbeddedRedis.start() as server:
+    with EmbeddedRedis.start() as server, redis.Redis.from_url(server.url) as client:
         path = Path(server.url.removeprefix("unix://").partition("?")[0])
         assert path.parent.stat().st_mode & 0o777 == 0o700
-        assert redis.Redis.from_url(server.url).info("server")["tcp_port"] == 0
+        assert client.info("server")["tcp_port"] == 0
 
 
 def test_its_pid_is_the_servers_own() -> None:

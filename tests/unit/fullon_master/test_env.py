@@ -1,5 +1,6 @@
 """Readers of the environment: each value is typed, or refused with its name, itself and the rule."""
 
+import json
 import re
 import stat
 from collections.abc import Callable
@@ -129,7 +130,7 @@ def test_an_existing_dotenv_file_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_json_list_and_its_comma_form_read_the_same(parts: list[str]) -> None:
     present = [part for part in parts if part.isprintable() and part and part.lower() not in {"none", "null"}]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("X", env.json.dumps(present))
+        patch.setenv("X", json.dumps(present))
         from_json = env.texts("X", [])
         patch.setenv("X", ",".join(present))
         assert env.texts("X", []) == from_json == present
