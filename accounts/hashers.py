@@ -52,7 +52,7 @@ class BareBcryptHasher(BasePasswordHasher):
         parts = self.decode(encoded)
         return {**parts, "salt": mask_hash(str(parts["salt"])), "checksum": mask_hash(str(parts["checksum"]))}
 
-    def must_update(self, encoded: str) -> bool:  # noqa: ARG002 - the signature is Django's
+    def must_update(self, encoded: str) -> bool:
         """Never asked for: the preferred hasher is another one, which already makes the login upgrade."""
         return False
 

@@ -37,7 +37,7 @@ Code = Literal["AUTH_MALFORMED", "AUTH_INVALID"]
 Reason = Literal["length", "shape", "header", "signature", "time", "type", "user", "claim"]
 
 
-class TokenRefused(Exception):  # noqa: N818 - a refusal, not a failure of ours
+class TokenRefused(Exception):
     """A token that proves nothing; carries a ``code`` for clients and a ``reason`` for metrics, never token text."""
 
     def __init__(self, code: Code, reason: Reason) -> None:

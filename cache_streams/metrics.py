@@ -29,6 +29,9 @@ RELAY_LAG_S = Histogram(
 )
 TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
+RENDER_FAILURES = Counter(
+    "gw_render_failures_total", "Updates that a family failed to render: a defect of ours."
+)
 READER_RECONNECTS = Counter("gw_reader_reconnects_total", "Times the log reader lost Redis.")
 DELIVERED = Counter("gw_delivered_frames_total", "Frames handed to sockets.", ["family"])
 COLD = Counter("gw_cold_total", "Times a subscription went cold, by reason.", ["reason"])
@@ -44,3 +47,6 @@ LAYER_DROPPED = Counter(
     "gw_layer_dropped_total", "Channel-layer messages dropped because a channel's queue was full."
 )
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])
+HEALTH_FAILURES = Counter(
+    "gw_health_failures_total", "Looks at a neighbour that failed or took longer than 1 s.", ["component"]
+)

@@ -1,5 +1,15 @@
 """HTTP routes of the gateway beside its sockets."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from cache_streams import views
+
+urlpatterns = [
+    path("", views.RootView.as_view(), name="root"),
+    path("health", views.HealthView.as_view(), name="health"),
+    path("health/services", views.ServicesView.as_view(), name="health-services"),
+    path("health/monitor", views.MonitorView.as_view(), name="health-monitor"),
+    path("health/live", views.LiveView.as_view(), name="health-live"),
+    path("health/ready", views.ReadyView.as_view(), name="health-ready"),
+    path("health/check", views.CheckView.as_view(), name="health-check"),
+]

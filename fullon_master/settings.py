@@ -62,6 +62,7 @@ JWT_ALGORITHM = env.choice("JWT_ALGORITHM", "HS256", ("HS256", "HS384", "HS512")
 JWT_EXPIRATION_MINUTES = env.integer("JWT_EXPIRATION_MINUTES", 60, minimum=1, maximum=525_600)
 if JWT_SECRET_KEY == SECRET_KEY:
     env.refuse("SECRET_KEY and JWT_SECRET_KEY are equal: who may check tokens could then forge sessions.")
+LOGIN_ATTEMPTS_PER_MINUTE = env.integer("LOGIN_ATTEMPTS_PER_MINUTE", 30, minimum=1, maximum=100_000)
 REQUIRE_USER = env.boolean("REQUIRE_USER", default=True)
 WS_ALLOW_QUERY_TOKEN = env.boolean("WS_ALLOW_QUERY_TOKEN", default=True)
 CACHE_ACCESS = env.choice("CACHE_ACCESS", "private", ("private", "open"))
@@ -118,6 +119,7 @@ INSTALLED_APPS = [
     "cache_streams",
 ]
 MIDDLEWARE = [
+    "accounts.middleware.request_id",  # first: also the answers of the others carry the id
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -155,7 +157,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "accounts.openapi.Schema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.negotiation.AlwaysFirstRenderer",
     "EXCEPTION_HANDLER": "accounts.errors.exception_handler",
     "NUM_PROXIES": NUM_PROXIES,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -167,6 +170,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: send the schema to nobody
     "REDOC_DIST": "SIDECAR",
 }
 

@@ -1,0 +1,132 @@
+"""Requests about the service itself: what it is, and whether it is well."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import AllowAny, IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cache_streams import health_bodies
+from cache_streams.health import CHECKER, Report
+
+
+class Unready(APIException):
+    """Redis or the database is away; ``extra`` joins the members of every error."""
+
+    status_code = 503
+
+    def __init__(self, report: Report) -> None:
+        reasons = [component.reason for component in report.components.values() if component.reason]
+        super().__init__("; ".join(reasons))
+        self.extra = {
+            "status": "unhealthy",
+            "reasons": reasons,
+            "components": health_bodies.components(report),
+        }
+
+
+class PublicView(APIView):
+    """For everybody; no credential is looked at, so that no database is needed."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class RootView(PublicView):
+    """``GET /``."""
+
+    @extend_schema(summary="What this is", tags=["service"], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Answer title, version and where to go on."""
+        return Response(
+            {
+                "service": settings.API_TITLE,
+                "version": settings.API_VERSION,
+                "docs": "/docs",
+                "health": "/health",
+                "api": settings.API_PREFIX,
+            }
+        )
+
+
+class HealthView(PublicView):
+    """``GET /health``."""
+
+    @extend_schema(
+        summary="Health as last looked at",
+        tags=["health"],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer 200 always and at once; ``status`` tells the truth of the last background look."""
+        return Response(health_bodies.health(CHECKER.last()))
+
+
+class ServicesView(PublicView):
+    """``GET /health/services``."""
+
+    @extend_schema(
+        summary="Services of the deployment",
+        tags=["health"],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request) -> Response:
+        """Answer which services have shown signs of life within 5 minutes."""
+        return Response({"services": health_bodies.services(CHECKER.last())})
+
+
+class MonitorView(PublicView):
+    """``GET /health/monitor``."""
+
+    @extend_schema(summary="The background looks", tags=["health"], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Answer how often neighbours are looked at, and what was wrong."""
+        return Response(health_bodies.monitor(CHECKER.last()))
+
+
+class LiveView(PublicView):
+    """``GET /health/live``."""
+
+    @extend_schema(summary="Does the process run?", tags=["health"], responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """Answer 200 while the process runs, whatever its neighbours do."""
+        return Response({"status": "healthy", "uptime_seconds": health_bodies.uptime_s()})
+
+
+class ReadyView(PublicView):
+    """``GET /health/ready``."""
+
+    @extend_schema(
+        summary="Can it serve now?",
+        tags=["health"],
+        responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer 200 when Redis and database answered within 1 s, otherwise 503 with reasons."""
+        report = CHECKER.fresh()
+        if not all(component.connected for component in report.components.values()):
+            raise Unready(report)
+        return Response(
+            {
+                "status": "healthy",
+                "uptime_seconds": health_bodies.uptime_s(),
+                "version": settings.API_VERSION,
+                "components": health_bodies.components(report),
+            }
+        )
+
+
+class CheckView(APIView):
+    """``POST /health/check``."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(summary="Look again now", tags=["health"], request=None, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request) -> Response:
+        """Answer a fresh look; nothing is restarted. For administrators."""
+        return Response(health_bodies.check(CHECKER.fresh(max_age_s=0.0)))
