@@ -89,6 +89,7 @@ def _running(command: str, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         management_command(command, *arguments),
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # this process says what a user needs to know; logs and errors are on stderr
         # What a child inherits, not a setting that is read: its settings come from its own start of env.py.
         env={**os.environ, "REDIS_URL": redis_url},
         start_new_session=True,  # Ctrl-C reaches this process alone, which ends its children in order
