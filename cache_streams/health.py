@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 import structlog
@@ -60,6 +59,7 @@ class Checker:
         self._looking = threading.Lock()
         self._starting = threading.Lock()
         self._watcher: threading.Thread | None = None
+        self._stopping = threading.Event()
         self._asked_at = 0.0
         self._report: Report | None = None
         self.rounds = 0
@@ -75,6 +75,7 @@ class Checker:
         self._asked_at = time.monotonic()
         with self._starting:
             if not self.is_running:
+                self._stopping.clear()
                 self._watcher = threading.Thread(target=self._watch, name="health", daemon=True)
                 self._watcher.start()
         return self._report
@@ -86,16 +87,24 @@ class Checker:
                 self._report = self._look()
             return self._report
 
+    def stop(self) -> None:
+        """End the background looks and wait until they have ended; the next question starts them again."""
+        with self._starting:
+            self._stopping.set()
+            if self._watcher is not None:
+                self._watcher.join()
+
     def _watch(self) -> None:
-        while time.monotonic() - self._asked_at < IDLE_AFTER_S:
-            report = self.fresh(max_age_s=0.0)
-            time.sleep(INTERVAL_WHILE_ILL_S if issues_of(report) else INTERVAL_S)
+        interval_s = 0.0
+        while not self._stopping.wait(interval_s) and time.monotonic() - self._asked_at < IDLE_AFTER_S:
+            interval_s = INTERVAL_WHILE_ILL_S if issues_of(self.fresh(max_age_s=0.0)) else INTERVAL_S
 
     def _look(self) -> Report:
         self.rounds += 1
         started = time.monotonic()
         answers = {name: self._ask(name, look) for name, look in self._looks.items()}
         components = {name: self._answer(name, future, started) for name, future in answers.items()}
+        self._log_changes(components)
         return Report(time.time(), components)
 
     def _ask(self, name: str, look: Callable[[], Findings]) -> Future[tuple[float, Findings]] | None:
@@ -119,18 +128,24 @@ class Checker:
 
     def _answer(self, name: str, future: Future[tuple[float, Findings]] | None, started: float) -> Component:
         reason = f"{name} did not answer within {CHECK_TIMEOUT_S:g} s"
-        if future is not None:
-            try:
-                latency_ms, findings = future.result(max(0.0, started + CHECK_TIMEOUT_S - time.monotonic()))
+        left_s = max(0.0, started + CHECK_TIMEOUT_S - time.monotonic())
+        if future is not None and wait([future], left_s).done:
+            failure = future.exception()
+            if failure is None:
+                latency_ms, findings = future.result()
                 return Component(connected=True, latency_ms=round(latency_ms, 2), findings=findings)
-            except FutureTimeoutError:
-                pass
-            except Exception as exc:  # noqa: BLE001 - what the look's thread caught, see there
-                reason = f"{name} failed: {type(exc).__name__}"  # its text may hold an address or a password
+            reason = f"{name} failed: {type(failure).__name__}"  # its text may hold an address or a password
         self.failures += 1
         metrics.HEALTH_FAILURES.labels(name).inc()
-        logger.warning("health_check_failed", component=name, reason=reason)
         return Component(connected=False, reason=reason)
+
+    def _log_changes(self, components: Mapping[str, Component]) -> None:
+        for name, component in components.items():
+            before = None if self._report is None else self._report.components[name].reason
+            if component.reason and component.reason != before:
+                logger.warning("neighbour_away", component=name, reason=component.reason)
+            elif before and not component.reason:
+                logger.info("neighbour_back", component=name)
 
 
 def look_at_database() -> Findings:

@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from accounts.tokens import issue_access_token
+from cache_streams.health import CHECKER
 from tests.conftest import TokenFactory
 
 LOGIN = "/api/v1/auth/login"
@@ -41,6 +42,7 @@ def _fresh_counts() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+    CHECKER.stop()
 
 
 def test_the_root_names_the_service_and_where_to_go_on(client: Client) -> None:
