@@ -13,7 +13,7 @@ import redis.exceptions
 from redis.asyncio import Redis
 
 from cache_streams.connections import new_redis
-from cache_streams.demo.ownership import NotOursError, Ownership
+from cache_streams.demo.ownership import MarksGoneError, NotOursError, Ownership
 from cache_streams.demo.scene import Scene
 from cache_streams.demo.writes import Command, keys_of
 
@@ -71,11 +71,9 @@ async def run(plan: Plan, prefix: str, say: Say) -> None:
                     await ownership.claim(own=plan.own)
                     claimed = True
                 await Feed(client, ownership, scene, plan.rate).write_until(stop)
-            except redis.exceptions.RedisError as exc:
+            except (redis.exceptions.RedisError, MarksGoneError) as exc:
                 claimed = False  # Redis may come back empty, or with somebody else's keys
-                say(
-                    f"Demo feed: Redis does not answer ({type(exc).__name__}); trying again in {_RETRY_S:g} s."
-                )
+                say(f"Demo feed: lost Redis ({type(exc).__name__}); trying again in {_RETRY_S:g} s.")
                 await _wait(stop, _RETRY_S)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,7 +88,7 @@ class Feed:
         self._redis, self._ownership, self._scene, self._rate = client, ownership, scene, rate
 
     async def write_until(self, stop: asyncio.Event) -> None:
-        """Write until ``stop`` is set. Raises: redis.RedisError."""
+        """Write until ``stop`` is set. Raises: redis.RedisError, MarksGoneError."""
         await self._write(self._scene.opening(time.time()))
         now = asyncio.get_running_loop().time
         periods = _Periods(self._scene, now())
@@ -116,6 +114,7 @@ class Feed:
 
     async def _write(self, commands: Sequence[Command]) -> None:
         if commands:
+            await self._ownership.confirm()
             await self._send([*self._ownership.mark(keys_of(commands)), *commands])
 
     async def _send(self, commands: Sequence[Command]) -> None:

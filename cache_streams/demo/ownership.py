@@ -19,6 +19,10 @@ class NotOursError(Exception):
     """The demo feed may not write here; the text is one sentence that says why and what to do."""
 
 
+class MarksGoneError(Exception):
+    """Redis no longer has what the demo feed wrote: it came back empty, or as another one."""
+
+
 class Ownership:
     """The keys that the demo feed wrote, remembered in Redis before each is written for the first time."""
 
@@ -53,6 +57,14 @@ class Ownership:
         if gone := marked - present:
             await ask(self._redis, "SREM", self._marker, *gone)
         self._marked = present
+
+    async def confirm(self) -> None:
+        """Return when this is still the Redis that was claimed: a client reconnects without a word to any that answers.
+
+        Raises: MarksGoneError.
+        """
+        if self._marked and not await ask(self._redis, "EXISTS", self._marker):
+            raise MarksGoneError
 
     def mark(self, keys: Iterable[str]) -> list[tuple[str | int, ...]]:
         """Return the command that must precede the first write of ``keys``; none if all are marked."""
