@@ -6,7 +6,7 @@ fence, last id, sequence numbers, source positions) and ``:last`` (the snapshot:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NewType
 
@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from cache_streams import log_scripts
 from cache_streams.connections import ask
-from cache_streams.protocol.groups import log_tag
+from cache_streams.protocol.groups import log_tag, shard_of
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
 from cache_streams.streams.update import KeySnapshot, Update
 
@@ -23,6 +23,7 @@ Position = NewType("Position", tuple[int, int])
 """Id of a log entry; ordered."""
 
 START = Position((0, 0))
+CONTROL_ENTRIES = 1000
 
 
 class Fenced(Exception):
@@ -95,6 +96,21 @@ class LogSnapshot:
     keys: tuple[KeySnapshot, ...]
 
 
+def logs_key(prefix: str) -> str:
+    """Return the Redis set that names every log: members are stream and partition, a line each."""
+    return f"{prefix}:logs"
+
+
+def control_key(prefix: str) -> str:
+    """Return the Redis Stream that every reader reads besides: fields name a kind of news (``log``, ``user``) and whose."""
+    return f"{prefix}:control"
+
+
+async def announce(redis: Redis, prefix: str, kind: str, subject: str) -> None:
+    """Tell every process' reader that something about ``subject`` changed. Raises ``redis.RedisError``."""
+    await ask(redis, "XADD", control_key(prefix), "MAXLEN", "~", CONTROL_ENTRIES, "*", kind, subject)
+
+
 def position(raw: bytes | str) -> Position:
     """Parse a Redis Stream id; an empty one is the start."""
     if not raw:
@@ -113,6 +129,13 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Update)
 _KEY_ENCODER = msgspec.json.Encoder()
 _KEY_DECODER: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
+
+
+def partition_of(stream: Stream, key: Key, shards: int) -> str:
+    """Return the partition of ``key``: the value of the declared field, or a shard number."""
+    if stream.partition is not None:
+        return key[stream.key_fields.index(stream.partition)]
+    return shard_of(key_text(key), shards)
 
 
 def key_text(key: Key) -> str:
@@ -201,11 +224,16 @@ class Log:
 
     # -- everybody's side -------------------------------------------------------------------------------------------
 
-    async def snapshot(self, keys: Iterable[Key] | None) -> LogSnapshot:
-        """Return the state of ``keys`` (None: of all) and the position at which it held, read in one step."""
-        texts = ["*"] if keys is None else ["=", *map(key_text, keys)]
+    async def snapshot(self, under: Key) -> LogSnapshot:
+        """Return the state of the key ``under``, or of every key that begins with it, and the position at which it held.
+
+        Both are read in one step. () means the whole log.
+        """
+        whole = len(under) == len(self.stream.key_fields)
+        text = key_text(under) if whole else f"{key_text(under)[:-1]}," if under else ""
         reply = await self._snapshot(
-            keys=[self.name.pos, self.name.last], args=[self.stream.kind.value, SNAPSHOT_TAIL, *texts]
+            keys=[self.name.pos, self.name.last],
+            args=[self.stream.kind.value, SNAPSHOT_TAIL, "=" if whole else "*", text],
         )
         epoch, last_id, rows = reply
         snapshots = (_key_snapshot(text, seq, blobs) for text, seq, blobs in rows)

@@ -62,21 +62,23 @@ return {'OK', id}
 """
 
 SNAPSHOT = """
--- KEYS: pos, last   ARGV: kind, tail length, "*" for every key or "=" followed by keys
+-- KEYS: pos, last   ARGV: kind, tail length, "*" and what every key's text begins with, or "=" and one key's text
 -- Returns {epoch, last id, rows of {key, seq, updates}}.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'id')
 local rows, kind, texts = {}, ARGV[1], {}
 if ARGV[3] == '*' then
   if kind == 'value' then
     local all = redis.call('HGETALL', KEYS[2])
-    for i = 1, #all, 2 do rows[#rows + 1] = {all[i], '', {all[i + 1]}} end
+    for i = 1, #all, 2 do
+      if string.sub(all[i], 1, #ARGV[4]) == ARGV[4] then rows[#rows + 1] = {all[i], '', {all[i + 1]}} end
+    end
     return {state[1] or '', state[2] or '', rows}
   end
   for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
-    if string.sub(name, 1, 2) == 's:' then texts[#texts + 1] = string.sub(name, 3) end
+    if string.sub(name, 1, 2 + #ARGV[4]) == 's:' .. ARGV[4] then texts[#texts + 1] = string.sub(name, 3) end
   end
 else
-  for i = 4, #ARGV do texts[#texts + 1] = ARGV[i] end
+  texts = {ARGV[4]}
 end
 for _, text in ipairs(texts) do
   local seq, updates = redis.call('HGET', KEYS[1], 's:' .. text) or '', {}

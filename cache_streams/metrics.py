@@ -46,6 +46,7 @@ REQUEST_ERRORS = Counter("gw_request_errors_total", "Requests answered with an e
 LAYER_DROPPED = Counter(
     "gw_layer_dropped_total", "Channel-layer messages dropped because a channel's queue was full."
 )
+NEWS_LOST = Counter("gw_news_lost_total", "Changes of users that could not be announced: Redis was away.")
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])
 HEALTH_FAILURES = Counter(
     "gw_health_failures_total", "Looks at a neighbour that failed or took longer than 1 s.", ["component"]

@@ -1,12 +1,27 @@
-"""The ASGI application: HTTP to Django, and the lifespan of the worker."""
+"""The ASGI application: HTTP to Django; sockets through origin check, authentication, routes, consumer."""
 
 import os
+from typing import cast
 
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-from cache_streams.server.lifespan import lifespan
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fullon_master.settings")
+http = get_asgi_application()  # first: it loads the apps, which later imports need
 
-application = ProtocolTypeRouter({"http": get_asgi_application(), "lifespan": lifespan})
+from accounts.body_limit import BoundedBody  # noqa: E402 - see above
+
+# Django's applications must be loaded before anything below imports a model.
+http = get_asgi_application()
+
+from cache_streams.middleware import Application, OriginMiddleware, TokenAuthMiddleware  # noqa: E402
+from cache_streams.routing import websocket_routes  # noqa: E402
+from cache_streams.server.lifespan import lifespan  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": OriginMiddleware(TokenAuthMiddleware(cast("Application", websocket_routes()))),
+        "lifespan": lifespan,
+    }
+)

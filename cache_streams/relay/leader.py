@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from cache_streams.connections import ask
-from cache_streams.log import Fenced, Moved
+from cache_streams.log import Fenced, Moved, logs_key
 from cache_streams.metrics import APPEND_REFUSED, RELAY_LEADING
 from cache_streams.relay.lane import Lane
 from cache_streams.relay.lease import Lease, LeaseLost
 from cache_streams.relay.list_watches import BarWatch, Markets, TailWatch
-from cache_streams.relay.store import Store, logs_key
+from cache_streams.relay.store import Store
 from cache_streams.relay.watches import BeaconWatch, HashWatch, JoinedWatch, Watch
 from cache_streams.sources.tracking import Notices
 from cache_streams.streams import patterns
@@ -58,7 +58,8 @@ class Relay:
     def __init__(self, redis: Redis, registry: Sequence[Stream], options: RelayOptions) -> None:
         self._redis, self._registry, self._options = redis, registry, options
         self._lease = Lease(redis, options.prefix)
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, str], str] = {}
+        """Last id of each log that this process saw, by (stream, partition)."""
         self.leading = asyncio.Event()
         """Set while this relay holds the lease and has read everything once."""
 
@@ -120,9 +121,9 @@ class _Lead:
         registry: Sequence[Stream],
         options: RelayOptions,
         fence: int,
-        known: dict[str, str],
+        known: dict[tuple[str, str], str],
     ) -> None:
-        self._redis, self._options = redis, options
+        self._redis, self._options, self._known = redis, options, known
         self._markets = Markets()
         self._missed = asyncio.Event()
         self._stores: dict[str, Store] = {}
@@ -153,8 +154,11 @@ class _Lead:
 
     async def prepare(self) -> None:
         """Claim every log there is, then read everything once."""
-        for member in await ask(self._redis, "SMEMBERS", logs_key(self._options.prefix)):
-            name, _, partition = member.decode().partition("\n")
+        members = await ask(self._redis, "SMEMBERS", logs_key(self._options.prefix))
+        listed = {tuple(member.decode().split("\n", 1)) for member in members}
+        for name, partition in listed | set(
+            self._known
+        ):  # a known log that is not listed was lost with its Redis
             if name in self._stores:
                 await self._stores[name].hold(partition)
         try:

@@ -10,20 +10,14 @@ from typing import TypeAlias
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask
-from cache_streams.log import Claimed, Log, LogName
+from cache_streams.log import Claimed, Log, LogName, announce, logs_key, partition_of
 from cache_streams.metrics import APPENDED, NEW_EPOCHS
-from cache_streams.protocol.groups import shard_of
 from cache_streams.relay.numbering import Numbering
 from cache_streams.streams.declaration import Key, Record, Stream
 from cache_streams.streams.update import Update
 
 BATCH = 400
 """Updates appended by one script call: it holds Redis for about a millisecond."""
-
-
-def logs_key(prefix: str) -> str:
-    """Return the Redis set that names every log: members are stream and partition, a line each."""
-    return f"{prefix}:logs"
 
 
 def new_epoch() -> str:
@@ -55,7 +49,7 @@ class Store:
         shards: int,
         max_entries: int,
         fence: int,
-        known: dict[str, str],
+        known: dict[tuple[str, str], str],
     ) -> None:
         self.stream = stream
         self._redis, self._prefix, self._shards = redis, prefix, shards
@@ -73,11 +67,14 @@ class Store:
             return self._held[partition]
         log = Log(self._redis, LogName(self.stream.name, partition, self._prefix), self.stream)
         await ask(self._redis, "SADD", logs_key(self._prefix), f"{self.stream.name}\n{partition}")
-        claimed = await log.claim(self._fence, new_epoch(), known_id=self._known.get(log.name.log))
+        claimed = await log.claim(
+            self._fence, new_epoch(), known_id=self._known.get((self.stream.name, partition))
+        )
         if claimed.fresh:
             NEW_EPOCHS.labels(self.stream.name).inc()
-        held = Held(log, claimed, Numbering(self.stream, claimed, await log.snapshot(None)))
-        self._known[log.name.log] = claimed.last_id
+            await announce(self._redis, self._prefix, "log", log.name.log)
+        held = Held(log, claimed, Numbering(self.stream, claimed, await log.snapshot(())))
+        self._known[self.stream.name, partition] = claimed.last_id
         self._held[partition] = held
         return held
 
@@ -129,7 +126,7 @@ class Store:
                 self._fence, held.last_id, batch, queue.positions, max_entries=self._max_entries
             )
             queue.positions = {}
-            self._known[held.log.name.log] = held.last_id
+            self._known[self.stream.name, held.log.name.partition] = held.last_id
             APPENDED.labels(self.stream.name).inc(len(batch))
 
 
@@ -140,10 +137,3 @@ class _Pending:
         self.held = held
         self.updates: list[Update] = []
         self.positions: dict[str, str] = {}
-
-
-def partition_of(stream: Stream, key: Key, shards: int) -> str:
-    """Return the partition of ``key``: the value of the declared field, or a shard number."""
-    if stream.partition is not None:
-        return key[stream.key_fields.index(stream.partition)]
-    return shard_of("\n".join(key), shards)

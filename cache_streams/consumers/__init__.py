@@ -1,0 +1,1 @@
+"""One consumer class per stream type, over one shared socket."""

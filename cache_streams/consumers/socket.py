@@ -1,0 +1,159 @@
+"""What every consumer shares: accepting, the outlet, subscriptions, the token's end and an orderly close."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ClassVar
+
+import structlog
+from channels.consumer import AsyncConsumer, get_handler_name
+from channels.exceptions import StopConsumer
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from accounts.identity import Identity
+from cache_streams.authentication import Login
+from cache_streams.layers import LogBackedChannelLayer, LoopLayer
+from cache_streams.log import partition_of
+from cache_streams.metrics import CLOSES, SOCKETS
+from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
+from cache_streams.protocol.close_codes import Close, Family, token_expired
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.sessions import Sessions
+from cache_streams.streams.declaration import Audience, Key, Stream
+from cache_streams.subscription import Subscription
+
+Message = dict[str, Any]  # Any: an ASGI message
+Legs = Sequence[tuple[str, Key]]
+
+logger = structlog.get_logger(__name__)
+
+_sessions: dict[asyncio.AbstractEventLoop, Sessions] = {}
+
+
+def loop_layer() -> LoopLayer:
+    """Return the channel layer of the running event loop, its reader started and its news heard."""
+    outer: LogBackedChannelLayer = get_channel_layer()  # type: ignore[assignment]  # what CHANNEL_LAYERS names
+    layer = outer._get_layer()  # noqa: SLF001  # the seam of channels_redis: see layers.py
+    sessions = loop_sessions()
+    layer.reader.on_news, layer.reader.on_reconnect = sessions.news, sessions.recheck
+    layer.reader.start()
+    return layer
+
+
+def loop_sessions() -> Sessions:
+    """Return the open sockets of the running event loop."""
+    return _sessions.setdefault(asyncio.get_running_loop(), Sessions())
+
+
+class SocketConsumer(AsyncConsumer):
+    """One socket from handshake to close. Subclasses say what it sends and how it answers."""
+
+    family: ClassVar[Family] = Family.RPC
+
+    outlet: Outlet
+    layer: LoopLayer
+
+    @property
+    def login(self) -> Login:
+        """Who opened this socket, as the middleware found out."""
+        login: Login = self.scope["login"]  # type: ignore[typeddict-item]  # the middleware put it there
+        return login
+
+    @property
+    def identity(self) -> Identity:
+        """The user, with the rights that the socket was opened with."""
+        return self.login.identity
+
+    async def dispatch(self, message: Message) -> None:
+        """Call the handler of one ASGI message.
+
+        Channels hops to a thread for each, to close old database connections; no consumer here uses any.
+        """
+        handler: Callable[[Message], Coroutine[Any, Any, None]] = getattr(self, get_handler_name(message))
+        await handler(message)
+
+    async def websocket_connect(self, message: Message) -> None:
+        """Accept, then let the subclass begin."""
+        self.layer = loop_layer()
+        self.subscriptions: set[Subscription] = set()
+        self._expiry: asyncio.TimerHandle | None = None
+        await self.send({"type": "websocket.accept", "subprotocol": self.scope.get("echo")})
+        extensions: dict[str, Any] = self.scope.get("extensions") or {}  # Any: each server offers its own
+        sink = extensions.get(EXTENSION)
+        self.outlet = SinkOutlet(sink) if sink is not None else AsgiOutlet(self.send)
+        SOCKETS.labels(self.family.value).inc()
+        loop_sessions().add(self.identity.user_id, self)
+        self._arm_expiry()
+        await self.opened()
+
+    async def websocket_disconnect(self, message: Message) -> None:
+        """End everything that belonged to the socket."""
+        if hasattr(self, "outlet"):
+            SOCKETS.labels(self.family.value).dec()
+            loop_sessions().remove(self.identity.user_id, self)
+            if self._expiry is not None:
+                self._expiry.cancel()
+            self.outlet.shut()
+            await self.closed()
+            for subscription in list(self.subscriptions):
+                await self.leave(subscription)
+        raise StopConsumer
+
+    async def opened(self) -> None:
+        """Begin what the family begins without being asked."""
+
+    async def closed(self) -> None:
+        """End what the subclass began."""
+
+    def end(self, close: Close) -> None:
+        """Close the socket, deaf or not."""
+        CLOSES.labels(close.reason or str(close.code)).inc()
+        self.outlet.close(close.code, close.reason)
+
+    # -- subscriptions ----------------------------------------------------------------------------------------------
+
+    def join(
+        self,
+        stream: Stream,
+        under: Key,
+        rendition: Rendition,
+        *,
+        prefix: bytes = b"",
+        trouble: bytes | None = None,
+    ) -> Subscription:
+        """Join the groups of every key that begins with ``under``, as far as the user may see them."""
+        legs = legs_of(stream, under) if self.may_read(stream) else []
+        subscription = self.layer.subscription(
+            self.outlet, stream, legs, rendition, prefix=prefix, trouble=trouble
+        )
+        self.subscriptions.add(subscription)
+        subscription.start()
+        return subscription
+
+    async def leave(self, subscription: Subscription) -> None:
+        """Leave the groups again."""
+        self.subscriptions.discard(subscription)
+        await subscription.stop()
+
+    def may_read(self, stream: Stream) -> bool:
+        """Return whether the user may read all of a stream. Until accounts have owners, what is private is for staff."""
+        open_to_all = stream.audience is Audience.ANY_USER or settings.CACHE_ACCESS == "open"
+        return open_to_all or self.identity.is_staff
+
+    def _arm_expiry(self) -> None:
+        if self.login.expires_at is not None:
+            left = self.login.expires_at - time.time()
+            loop = asyncio.get_running_loop()
+            self._expiry = loop.call_later(max(left, 0.0), self.end, token_expired(self.family))
+
+
+def legs_of(stream: Stream, under: Key) -> Legs:
+    """Return the logs in which keys that begin with ``under`` stand, each with ``under``."""
+    whole = len(under) == len(stream.key_fields)
+    names_its_log = stream.partition is not None and stream.key_fields.index(stream.partition) < len(under)
+    if whole or names_its_log:
+        return [(partition_of(stream, under, settings.LOG_SHARDS), under)]
+    return [(f"{shard:02d}", under) for shard in range(settings.LOG_SHARDS)]

@@ -1,0 +1,224 @@
+"""The channel layer: channels_redis' pub/sub layer for ordinary groups, and groups that stand on logs.
+
+Its outer class proxies to one inner layer per event loop; that is the seam where ours comes in. Against the stock layer:
+names are checked, a process has one Redis subscription for all its channels rather than one each, and a channel's queue is
+bounded. A group whose name is one of a declared stream's keys is fed by the log, through this process' one reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from channels.layers import BaseChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
+from django.conf import settings
+
+from cache_streams.log import partition_of
+from cache_streams.metrics import LAYER_DROPPED
+from cache_streams.outlet import Body, Outlet
+from cache_streams.protocol.groups import parse_group, wire_key
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.reader import LogReader
+from cache_streams.streams import by_name
+from cache_streams.streams.declaration import Key, Stream
+from cache_streams.streams.update import KeySnapshot, Update
+from cache_streams.subscription import Subscription
+
+CAPACITY = 100
+"""Messages that wait on one channel; further ones are dropped and counted, as the layer is at-most-once."""
+
+Message = dict[str, Any]  # Any: a Channels message carries what its sender and receiver agree on
+
+
+class LogBackedChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # channels_redis has no types
+    """What ``CHANNEL_LAYERS`` names."""
+
+    def _get_layer(self) -> LoopLayer:
+        loop = asyncio.get_running_loop()
+        layer: LoopLayer | None = self._layers.get(loop)
+        if layer is None:
+            super()._get_layer()  # arranges that the loop's end closes the layer
+            layer = self._layers[loop] = LoopLayer(*self._args, **self._kwargs, channel_layer=self)
+        return layer
+
+
+class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis has no types
+    """The layer of one event loop."""
+
+    def __init__(self, *args: Any, prefix: str = "asgi", capacity: int = CAPACITY, **kwargs: Any) -> None:
+        super().__init__(*args, prefix=prefix, **kwargs)
+        self.capacity = capacity
+        self.reader = LogReader(settings.GW_PREFIX)
+        self._names = _Names()
+        self._process_channel = f"{prefix.replace(':', '.')}.process.{uuid.uuid4().hex}"
+        self._mailbox = _Mailbox(self)
+        self._members: dict[tuple[str, str], Subscription] = {}
+
+    # -- channels ---------------------------------------------------------------------------------------------------
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """Return a channel of this process; its messages come through the process' one subscription."""
+        await self._get_shard(self._process_channel).subscribe(self._process_channel)
+        self.channels.setdefault(self._process_channel, self._mailbox)
+        channel = f"{self._process_channel}!{prefix}{uuid.uuid4().hex}"
+        self.channels[channel] = BoundedQueue(self.capacity)
+        return channel
+
+    async def send(self, channel: str, message: Message) -> None:
+        """Send to a channel of any process. Raises: TypeError for an illegal name."""
+        self._names.require_valid_channel_name(channel)
+        process, local, _ = channel.partition("!")
+        if local:
+            message = {"channel": channel, "message": message}
+        await super().send(process if local else channel, message)
+
+    async def receive(self, channel: str) -> Message:
+        """Wait for the next message of a channel; when the wait is cancelled the channel ends."""
+        self._names.require_valid_channel_name(channel)
+        if "!" not in channel:
+            message: Message = await super().receive(channel)
+            return message
+        try:
+            raw: Message | bytes = await self.channels[channel].get()
+        except (asyncio.CancelledError, GeneratorExit):
+            self.channels.pop(channel, None)
+            raise
+        return raw if isinstance(raw, dict) else self.channel_layer.deserialize(raw)
+
+    async def _subscribe_to_channel(self, channel: str) -> None:
+        await super()._subscribe_to_channel(channel)
+        self.channels[channel] = BoundedQueue(self.capacity)
+
+    # -- groups -----------------------------------------------------------------------------------------------------
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Add a channel to a group. Of a log-backed group it gets each update as a ``stream.update`` message."""
+        self._names.require_valid_group_name(group)
+        stream = log_stream(group)
+        if stream is None:
+            await super().group_add(group, channel)
+        elif channel not in self.channels:
+            raise RuntimeError(f"group_add({group!r}): the channel is not one of this process")
+        elif (group, channel) not in self._members:
+            outlet = _ChannelOutlet(self.channels[channel])
+            member = self.subscription(outlet, stream, [leg_of(group)], _Messages(stream))
+            self._members[group, channel] = member
+            member.start()
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Remove a channel from a group, if it is in it."""
+        self._names.require_valid_group_name(group)
+        member = self._members.pop((group, channel), None)
+        if member is not None:
+            await member.stop()
+        elif log_stream(group) is None:
+            await super().group_discard(group, channel)
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """Send to every channel of a group, in every process."""
+        self._names.require_valid_group_name(group)
+        await super().group_send(group, message)
+
+    def subscription(
+        self,
+        outlet: Outlet,
+        stream: Stream,
+        legs: Sequence[tuple[str, Key]],
+        rendition: Rendition,
+        *,
+        prefix: bytes = b"",
+        trouble: bytes | None = None,
+    ) -> Subscription:
+        """Return a socket's membership of log-backed groups, not started; ``legs`` as ``leg_of`` makes them."""
+        return Subscription(self.reader, outlet, stream, legs, rendition, prefix=prefix, trouble=trouble)
+
+    async def flush(self) -> None:
+        """Forget every channel and group of this process, and close its connections."""
+        for member in list(self._members.values()):
+            await member.stop()
+        self._members = {}
+        await self.reader.stop()
+        await super().flush()
+
+
+class BoundedQueue(asyncio.Queue[Any]):
+    """A channel's messages; when it is full a new one is dropped."""
+
+    def put_nowait(self, item: Any) -> None:  # Any: bytes from Redis or a message made here
+        try:
+            super().put_nowait(item)
+        except asyncio.QueueFull:
+            LAYER_DROPPED.inc()
+
+
+class _Names(BaseChannelLayer):
+    """Channels' own rules for names."""
+
+
+class _Mailbox:
+    """Where all messages to this process' channels arrive; passes each on to the channel it names."""
+
+    def __init__(self, layer: LoopLayer) -> None:
+        self._layer = layer
+
+    def put_nowait(self, raw: bytes) -> None:
+        envelope = self._layer.channel_layer.deserialize(raw)
+        queue = self._layer.channels.get(envelope["channel"])
+        if queue is not None:
+            queue.put_nowait(envelope["message"])
+
+
+class _ChannelOutlet(Outlet):
+    """Delivers to a channel's queue instead of a socket: the consumer is awoken for each update."""
+
+    def __init__(self, queue: BoundedQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def write(self, prefix: bytes, body: Body) -> None:  # a channel has no prefix
+        self._queue.put_nowait(msgspec.json.decode(body.payload))
+
+    def close(self, code: int, reason: str) -> None:
+        self.shut()
+
+    def buffered(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        self.shut()
+
+
+class _Messages:
+    """Renders updates as Channels messages."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._name = stream.name
+
+    def snapshot(
+        self, keys: Sequence[KeySnapshot], now: float
+    ) -> list[bytes]:  # group_add promises updates only
+        return []
+
+    def update(self, update: Update, now: float) -> Sequence[bytes]:  # as every rendition
+        head = {"type": "stream.update", "stream": self._name, "key": wire_key(update.key), "seq": update.seq}
+        return (msgspec.json.encode({**head, "data": msgspec.Raw(update.data)}),)
+
+
+def log_stream(group: str) -> Stream | None:
+    """Return the declared stream that a group name belongs to, None for an ordinary group."""
+    parsed = parse_group(group)
+    return by_name.get(parsed.stream) if parsed else None
+
+
+def leg_of(group: str) -> tuple[str, Key]:
+    """Return the partition, and what its keys begin with, that a log-backed group stands for."""
+    parsed = parse_group(group)
+    if parsed is None or parsed.stream not in by_name:
+        raise ValueError(f"group {group!r} is not one of a declared stream")
+    if parsed.key is None:
+        return parsed.partition or "", ()
+    return partition_of(by_name[parsed.stream], parsed.key, settings.LOG_SHARDS), parsed.key

@@ -1,0 +1,223 @@
+"""A socket's outlet: where frames leave. Writing never waits; a full outlet says so, and its subscriptions go cold."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+HIGH_WATER_BYTES = 64 * 1024
+LOW_WATER_BYTES = 16 * 1024
+STALL_S = 15.0
+"""A full outlet that drains not one byte for so long has a dead reader: it is cut."""
+STALL_LOOK_S = 1.0
+
+EXTENSION = "gateway.frames"
+"""Key of ``scope["extensions"]`` under which a server offers its frame sink."""
+
+
+class Body:
+    """The end of a frame's payload, shared by every socket it goes to; alone (no prefix) it is framed only once."""
+
+    __slots__ = ("_frame", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self._frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The whole WebSocket frame, header included."""
+        if self._frame is None:
+            self._frame = text_header(len(self.payload)) + self.payload
+        return self._frame
+
+
+def text_header(length: int) -> bytes:
+    """Return the header of an unmasked, final text frame with a payload of ``length`` bytes (RFC 6455 §5.2)."""
+    if length < 126:  # noqa: PLR2004  # the RFC's own numbers
+        return bytes((0x81, length))
+    if length < 65536:  # noqa: PLR2004
+        return b"\x81\x7e" + length.to_bytes(2, "big")
+    return b"\x81\x7f" + length.to_bytes(8, "big")
+
+
+class FrameSink(Protocol):
+    """What a server offers under ``EXTENSION``: the socket's own transport."""
+
+    on_pause: Callable[[], None] | None
+    on_resume: Callable[[], None] | None
+
+    def write(self, frame: bytes) -> None:
+        """Hand a whole frame to the transport; after the close it is dropped."""
+
+    def buffered(self) -> int:
+        """Return how many bytes the transport still holds."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame as far as the peer reads, and end the connection soon in any case."""
+
+    def abort(self) -> None:
+        """End the connection now; what is buffered is lost."""
+
+
+class Outlet(ABC):
+    """Where frames of one socket leave, and who must know when it is full."""
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.closed = False
+        self.listeners: set[PauseListener] = set()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._stall: asyncio.TimerHandle | None = None
+        self._backlog, self._progress_at = 0, 0.0
+
+    @abstractmethod
+    def write(self, prefix: bytes, body: Body) -> None:
+        """Queue one text frame whose payload is ``prefix`` + the body's. Never waits, never raises."""
+
+    @abstractmethod
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket without waiting for a peer that may be deaf."""
+
+    @abstractmethod
+    def buffered(self) -> int:
+        """Return the bytes that still wait in this process."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Cut the socket."""
+
+    def send(self, payload: bytes) -> None:
+        """Queue one text frame for this socket alone."""
+        self.write(b"", Body(payload))
+
+    async def writable(self) -> None:
+        """Wait until the outlet is not full. A cut outlet counts as writable: there is nothing to wait for."""
+        await self._drained.wait()
+
+    def _pause(self) -> None:
+        if self.paused or self.closed:
+            return
+        self.paused = True
+        self._drained.clear()
+        loop = asyncio.get_running_loop()
+        self._backlog, self._progress_at = self.buffered(), loop.time()
+        self._stall = loop.call_later(STALL_LOOK_S, self._look)
+        for listener in list(self.listeners):
+            listener.outlet_paused()
+
+    def _resume(self) -> None:
+        self.paused = False
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        self._drained.set()
+
+    def _look(self) -> None:
+        """Cut a reader that drained nothing for ``STALL_S``; anything drained is a sign of life."""
+        loop = asyncio.get_running_loop()
+        left = self.buffered()
+        if left < self._backlog:
+            self._progress_at = loop.time()
+        self._backlog = left
+        if loop.time() - self._progress_at >= STALL_S:
+            self.abort()
+            return
+        self._stall = loop.call_later(STALL_LOOK_S, self._look)
+
+    def shut(self) -> None:
+        """Forget timers and waiters: the socket is gone."""
+        self.closed = True
+        self._resume()
+
+
+class PauseListener(Protocol):
+    """Somebody who writes to an outlet and must stop when it is full."""
+
+    def outlet_paused(self) -> None:
+        """Write nothing more until ``writable`` returns."""
+
+
+class SinkOutlet(Outlet):
+    """Writes frames straight to the transport that the server put into the scope."""
+
+    def __init__(self, sink: FrameSink) -> None:
+        super().__init__()
+        self._sink = sink
+        sink.on_pause, sink.on_resume = self._pause, self._resume
+
+    def write(self, prefix: bytes, body: Body) -> None:
+        if prefix:
+            payload = prefix + body.payload
+            self._sink.write(text_header(len(payload)) + payload)
+        else:
+            self._sink.write(body.frame)
+
+    def buffered(self) -> int:
+        return self._sink.buffered()
+
+    def close(self, code: int, reason: str) -> None:
+        self._sink.close(code, reason)
+
+    def abort(self) -> None:
+        self._sink.abort()
+
+    def shut(self) -> None:
+        super().shut()
+        self._sink.on_pause = self._sink.on_resume = None
+
+
+class AsgiOutlet(Outlet):
+    """Sends through plain ASGI where the server offers no frame sink: a bounded outbox and one task that empties it."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:  # Any: an ASGI message
+        super().__init__()
+        self._send = send
+        self._outbox: deque[str | tuple[int, str]] = deque()
+        self._bytes = 0
+        self._filled = asyncio.Event()
+        self._sender = asyncio.create_task(self._empty())
+
+    def write(self, prefix: bytes, body: Body) -> None:
+        if self.closed:
+            return
+        payload = prefix + body.payload
+        self._outbox.append(payload.decode())
+        self._bytes += len(payload)
+        self._filled.set()
+        if self._bytes > HIGH_WATER_BYTES:
+            self._pause()
+
+    def buffered(self) -> int:
+        return self._bytes
+
+    def close(self, code: int, reason: str) -> None:
+        self._outbox.append((code, reason))
+        self._filled.set()
+
+    def abort(self) -> None:
+        self._outbox.clear()
+        self._sender.cancel()
+        self.shut()
+
+    def shut(self) -> None:
+        super().shut()
+        self._sender.cancel()
+
+    async def _empty(self) -> None:
+        while True:
+            while self._outbox:
+                message = self._outbox.popleft()
+                if isinstance(message, tuple):
+                    await self._send({"type": "websocket.close", "code": message[0], "reason": message[1]})
+                    return
+                await self._send({"type": "websocket.send", "text": message})
+                self._bytes -= len(message.encode())
+                if self.paused and self._bytes <= LOW_WATER_BYTES:
+                    self._resume()
+            self._filled.clear()
+            await self._filled.wait()

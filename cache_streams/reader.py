@@ -1,0 +1,314 @@
+"""The reader: one per process; follows the logs that somebody here subscribes to, and writes each entry to its hot legs."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from cache_streams.connections import ask, new_redis, shared_redis
+from cache_streams.log import (
+    START,
+    Log,
+    LogEntry,
+    LogName,
+    Position,
+    control_key,
+    entry_id,
+    logs_key,
+    parse_entry,
+    position,
+)
+from cache_streams.metrics import CONTROL_MESSAGES, LOG_READS, READER_RECONNECTS, RENDER_FAILURES
+from cache_streams.outlet import Body, Outlet
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.streams.declaration import Key, Stream
+from cache_streams.streams.update import Update
+
+BLOCK_MS = 1000
+READ_TIMEOUT_S = 3.0
+"""A blocking read that gets no answer for so long hangs in a partition that TCP has not noticed."""
+PAGE = 500
+STEP_BYTES = 64 * 1024
+"""Rendered bytes after which the loop gets a turn: only then can a transport say that it is full."""
+RETRY_S = 0.2
+WAKE_TTL_S = 60
+
+logger = structlog.get_logger(__name__)
+
+
+class Leg(Protocol):
+    """One subscription's interest in one key of a log, or in every key that begins alike."""
+
+    outlet: Outlet
+    prefix: bytes
+    rendition: Rendition
+
+    def epoch_changed(self) -> None:
+        """The log's contents are not those that this leg knew: start again from a snapshot."""
+
+
+class Group:
+    """Hot legs of one key, by what they send, so that a frame is rendered once for all that send the same."""
+
+    __slots__ = ("ahead", "hot")
+
+    def __init__(self) -> None:
+        self.hot: dict[Rendition, dict[Leg, None]] = {}
+        self.ahead: dict[Leg, Position] = {}
+
+    def targets(self, rendition: Rendition, at: Position) -> Collection[Leg]:
+        """Return the legs that have not seen the entry ``at`` yet: a new one may have read past the reader."""
+        legs = self.hot[rendition]
+        if not self.ahead:
+            return legs
+        for leg, seen in list(self.ahead.items()):
+            if at > seen:
+                del self.ahead[leg]
+        return [leg for leg in legs if leg not in self.ahead]
+
+
+class Followed:
+    """One log that this process reads: how far, under which epoch, and for whom."""
+
+    def __init__(self, log: Log, epoch: str | None, position: Position) -> None:
+        self.log, self.epoch, self.position = log, epoch, position
+        self.groups: dict[Key, Group] = {}
+        """By what the keys begin with: a whole key, a part of it, or () for the whole log."""
+        self.legs: set[Leg] = set()
+        """Every leg of this log, hot or cold: all of them must hear of a new epoch."""
+
+    def join(self, under: Key, leg: Leg, seen: Position) -> None:
+        """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands."""
+        group = self.groups.setdefault(under, Group())
+        group.hot.setdefault(leg.rendition, {})[leg] = None
+        if seen > self.position:
+            group.ahead[leg] = seen
+
+    def leave(self, under: Key, leg: Leg) -> Position:
+        """Make a leg cold; return the position of the last entry that it was given."""
+        group = self.groups[under]
+        legs = group.hot[leg.rendition]
+        del legs[leg]
+        if not legs:
+            del group.hot[leg.rendition]
+        seen = group.ahead.pop(leg, self.position)
+        if not group.hot:
+            del self.groups[under]
+        return seen
+
+
+class LogReader:
+    """Reads all followed logs with one blocking XREAD, one entry at a time: written to every hot leg, then counted as read."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._followed: dict[str, Followed] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._wake_key = f"{prefix}:wake:{uuid.uuid4().hex}"
+        self._control_key = control_key(prefix)
+        self._signals = {self._wake_key: "0-0"}
+        self.on_news: Callable[[str, str], None] = lambda _kind, _subject: None
+        """Called for each entry of the control stream: kind of news, and whose."""
+        self.on_reconnect: Callable[[], None] = lambda: None
+        """Called whenever Redis is back: news may have been lost with it."""
+        self._task: asyncio.Task[None] | None = None
+        self._after_entry: list[Callable[[], None]] = []
+        self.delivering = False
+        self.connected = asyncio.Event()
+
+    async def follow(self, stream: Stream, partition: str) -> Followed:
+        """Return the log of ``partition``, read from now on. Raises ``redis.RedisError``."""
+        name = LogName(stream.name, partition, self._prefix)
+        lock = self._opening.setdefault(name.log, asyncio.Lock())
+        async with lock:
+            if name.log not in self._followed:
+                log = Log(shared_redis(), name, stream)
+                epoch, standing = await log.standing()
+                self._followed[name.log] = Followed(log, epoch, standing)
+                await self._wake()
+        self.start()
+        return self._followed[name.log]
+
+    def start(self) -> None:
+        """Begin to read, if that has not begun."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="log reader")
+
+    def unfollow(self, followed: Followed) -> None:
+        """Stop reading a log that no leg needs any more."""
+        if not followed.legs:
+            self._followed.pop(followed.log.name.log, None)
+            self._opening.pop(followed.log.name.log, None)
+
+    def after_entry(self, action: Callable[[], None]) -> None:
+        """Do ``action`` once the entry that is being delivered has reached everybody, or at once if none is."""
+        if self.delivering:
+            self._after_entry.append(action)
+        else:
+            action()
+
+    async def stop(self) -> None:
+        """End the reading task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _wake(self) -> None:
+        """Make the blocking read return, so that it takes the new set of logs."""
+        redis = shared_redis()
+        await ask(redis, "XADD", self._wake_key, "MAXLEN", 1, "*", "w", "1")
+        await ask(redis, "EXPIRE", self._wake_key, WAKE_TTL_S)
+
+    async def _run(self) -> None:
+        while True:
+            client = new_redis(read_timeout_s=READ_TIMEOUT_S, connections=1)
+            try:
+                await self._find_control()
+                await self._check_all()
+                self.connected.set()
+                self.on_reconnect()
+                while True:
+                    await self._read(client)
+            except (RedisError, OSError) as error:
+                if self.connected.is_set():
+                    logger.warning("log reader lost Redis", error=type(error).__name__)
+                    READER_RECONNECTS.inc()
+                self.connected.clear()
+                await asyncio.sleep(RETRY_S)
+            finally:
+                await client.aclose()
+
+    async def _read(self, client: Redis) -> None:
+        logs = [followed for followed in self._followed.values() if followed.epoch is not None]
+        names = [*self._signals, *(followed.log.name.log for followed in logs)]
+        ids = [*self._signals.values(), *(entry_id(followed.position) for followed in logs)]
+        reply = await ask(client, "XREAD", "COUNT", PAGE, "BLOCK", BLOCK_MS, "STREAMS", *names, *ids)
+        step, unborn = 0, not reply
+        for raw_name, entries in reply or []:
+            name = raw_name.decode()
+            if name in self._signals:
+                self._signals[name] = entries[-1][0].decode()
+                unborn = True
+                if name == self._control_key:
+                    self._tell_news(entries)
+                continue
+            followed = self._followed.get(name)
+            if followed is None:
+                continue
+            for raw_id, fields in entries:
+                step += self._take(followed, parse_entry(raw_id, fields))
+                if step >= STEP_BYTES:
+                    step = 0
+                    await asyncio.sleep(0)
+            LOG_READS.labels(followed.log.stream.name).inc(len(entries))
+        if unborn:
+            await self._look_for_births()
+
+    def _tell_news(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        for _, fields in entries:
+            for kind, subject in fields.items():
+                CONTROL_MESSAGES.labels(kind.decode()).inc()
+                self.on_news(kind.decode(), subject.decode())
+
+    async def _find_control(self) -> None:
+        """Stand at the end of the control stream, or go on where we were if it still reaches there."""
+        newest = await ask(shared_redis(), "XREVRANGE", self._control_key, "+", "-", "COUNT", 1)
+        end = newest[0][0].decode() if newest else "0-0"
+        known = self._signals.get(self._control_key)
+        if known is None or position(end) < position(known):
+            self._signals[self._control_key] = end
+
+    async def _look_for_births(self) -> None:
+        """Begin to read the logs that did not exist when they were asked for, from their first entry."""
+        unborn = [followed for followed in self._followed.values() if followed.epoch is None]
+        if not unborn:
+            return
+        members = [f"{followed.log.stream.name}\n{followed.log.name.partition}" for followed in unborn]
+        born = await ask(shared_redis(), "SMISMEMBER", logs_key(self._prefix), *members)
+        for followed, exists in zip(unborn, born, strict=True):
+            if exists:
+                await self._check(followed)
+
+    def _take(self, followed: Followed, entry: LogEntry) -> int:
+        """Give one entry to all hot legs of its log, without waiting for anything; return the bytes rendered."""
+        if entry.position <= followed.position:
+            return 0
+        if entry.update is None:
+            followed.position = entry.position
+            self._adopt(followed, entry.epoch)
+            return 0
+        self.delivering = True
+        written = 0
+        key = entry.update.key
+        for length in range(len(key) + 1):
+            group = followed.groups.get(key[:length])
+            if group is not None:
+                written += _deliver(group, entry.update, entry.position)
+        followed.position = entry.position
+        self.delivering = False
+        if self._after_entry:
+            actions, self._after_entry = self._after_entry, []
+            for action in actions:
+                action()
+        return written
+
+    def _adopt(self, followed: Followed, epoch: str | None) -> None:
+        changed, followed.epoch = followed.epoch != epoch, epoch
+        if changed:
+            for leg in list(followed.legs):
+                leg.epoch_changed()
+
+    async def _check_all(self) -> None:
+        for followed in list(self._followed.values()):
+            await self._check(followed)
+
+    async def _check(self, followed: Followed) -> None:
+        """Find out whether the log still is what this process has read of it."""
+        epoch, standing = await followed.log.standing()
+        if epoch == followed.epoch and standing < followed.position and epoch is not None:
+            # Redis came back with older data, and no relay has noticed yet.
+            await followed.log.repudiate(epoch, standing, secrets.token_urlsafe(6))
+            epoch, standing = await followed.log.standing()
+        if followed.epoch is None:
+            followed.epoch = epoch  # just born: read on from its start
+        elif epoch != followed.epoch:
+            followed.position = standing
+            self._adopt(followed, epoch)
+        elif followed.position not in (standing, START) and not await followed.log.holds(followed.position):
+            followed.position = standing  # trimmed past us while we were away
+            for leg in list(followed.legs):
+                leg.epoch_changed()
+
+
+def _deliver(group: Group, update: Update, at: Position) -> int:
+    now = time.time()
+    written = 0
+    for rendition in list(group.hot):
+        targets = group.targets(rendition, at)
+        if not targets:
+            continue
+        for payload in _rendered(rendition, update, now):
+            body = Body(payload)
+            written += len(payload)
+            for leg in targets:
+                leg.outlet.write(leg.prefix, body)
+    return written
+
+
+def _rendered(rendition: Rendition, update: Update, now: float) -> Sequence[bytes]:
+    """Return the bodies of an update; a defect of one family must not take the reader from the others."""
+    try:
+        return rendition.update(update, now)
+    except Exception:
+        logger.exception("rendition failed", rendition=type(rendition).__name__)
+        RENDER_FAILURES.inc()
+        return ()

@@ -1,0 +1,65 @@
+"""Which path leads to which consumer; every other path is refused politely."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from channels.routing import URLRouter
+from django.conf import settings
+from django.urls import re_path
+
+from cache_streams.consumers.accounts import AccountsConsumer, BalancesConsumer
+from cache_streams.consumers.base import BaseConsumer
+from cache_streams.consumers.bots import BotsConsumer
+from cache_streams.consumers.ohlcv import OhlcvConsumer
+from cache_streams.consumers.orders import OrdersConsumer
+from cache_streams.consumers.process import ProcessConsumer
+from cache_streams.consumers.rpc import RpcConsumer
+from cache_streams.consumers.tickers import TickersConsumer
+from cache_streams.consumers.trades import TradesConsumer
+from cache_streams.middleware import Message, Receive, Send, refuse
+
+PREFIX = "api/v1/cache/"
+
+DOMAINS: tuple[type[RpcConsumer], ...] = (
+    TickersConsumer,
+    OrdersConsumer,
+    TradesConsumer,
+    AccountsConsumer,
+    BotsConsumer,
+    OhlcvConsumer,
+    ProcessConsumer,
+)
+
+
+async def unknown_path(scope: Message, receive: Receive, send: Send) -> None:
+    """Refuse the handshake with 404."""
+    await refuse(scope, receive, send, "NOT_FOUND")
+
+
+def _route(
+    pattern: str, application: Any
+) -> Any:  # Any: django-stubs types re_path for HTTP views; Channels passes ASGI applications
+    return re_path(pattern, cast("Any", application))
+
+
+def _family(prefix: str) -> list[Any]:  # Any: as above
+    """Return the routes of the RPC and push families below ``prefix``."""
+    routes = [_route(rf"^{prefix}ws/?$", BaseConsumer.as_asgi())]
+    for consumer in DOMAINS:
+        application = consumer.as_asgi()
+        routes.append(_route(rf"^{prefix}ws/{consumer.domain}/?$", application))
+        routes.append(_route(rf"^{prefix}ws/{consumer.domain}/(?P<connection_id>[^/]+)/?$", application))
+        if hasattr(consumer, "push"):
+            market = r"(?P<exchange>[^/]+)/(?P<symbol>.+)"
+            routes.append(_route(rf"^{prefix}ws/{consumer.domain}/{market}$", application))
+    routes.append(_route(rf"^{prefix}ws/balances/(?P<connection_id>[^/]+)/?$", BalancesConsumer.as_asgi()))
+    return routes
+
+
+def websocket_routes() -> URLRouter:
+    """Return every route of a socket; the root mount is the one that a deployment may switch on."""
+    routes = _family(PREFIX)
+    if settings.ROOT_MOUNT:
+        routes += _family("")
+    return URLRouter([*routes, _route(r"", unknown_path)])

@@ -1,0 +1,85 @@
+"""The WebSocket protocol that ``serve`` gives to uvicorn: its sans-I/O class plus a frame sink and a handshake deadline.
+
+What of uvicorn's internals is touched here is named in ``tests/integration/test_uvicorn_seams.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES
+
+SEND_BUFFER_BYTES = 128 * 1024
+"""By default the kernel hides up to 4 MB of stale prices from us."""
+CLOSE_GRACE_S = 1.0
+
+
+class TransportSink:
+    """The frame sink of one socket; see ``cache_streams.outlet.FrameSink``."""
+
+    __slots__ = ("_protocol", "on_pause", "on_resume")
+
+    def __init__(self, protocol: GatewayWebSocketProtocol) -> None:
+        self._protocol = protocol
+        self.on_pause: Callable[[], None] | None = None
+        self.on_resume: Callable[[], None] | None = None
+
+    def write(self, frame: bytes) -> None:
+        protocol = self._protocol
+        if not (protocol.close_sent or protocol.disconnected):
+            protocol.transport.write(frame)
+
+    def buffered(self) -> int:
+        return self._protocol.transport.get_write_buffer_size()
+
+    def close(self, code: int, reason: str) -> None:
+        protocol = self._protocol
+        if protocol.close_sent or protocol.disconnected:
+            return
+        protocol.conn.send_close(code, reason)
+        protocol.transport.write(b"".join(protocol.conn.data_to_send()))
+        protocol.close_sent = True
+        protocol.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        protocol.close_timer = protocol.loop.call_later(CLOSE_GRACE_S, protocol.transport.abort)
+        if protocol.read_paused:
+            protocol.read_paused = False
+            protocol.transport.resume_reading()
+
+    def abort(self) -> None:
+        self._protocol.transport.abort()
+
+
+class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, with water marks set, the kernel's buffer bounded and the sink in the scope."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
+        raw: socket.socket | None = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self.sink = TransportSink(self)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.handshake_complete:  # refused: there is no scope
+            return
+        # uvicorn's task for the application has been made but not started: it will see this scope.
+        extensions: dict[str, Any] = self.scope["extensions"]  # Any: ASGI leaves extensions open
+        extensions[EXTENSION] = self.sink
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.sink.on_pause is not None:
+            self.sink.on_pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.sink.on_resume is not None:
+            self.sink.on_resume()
