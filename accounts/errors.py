@@ -33,7 +33,12 @@ CODES = {
     500: "INTERNAL_ERROR",
     503: "UNAVAILABLE",
 }
-TEXTS = {404: "Not Found", 405: "Method Not Allowed", 503: "The database is away; try again."}
+TEXTS = {
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "The body is too large.",
+    503: "The database is away; try again.",
+}
 
 Json = dict[str, Any]  # Any: JSON of any shape
 FieldError = dict[
@@ -57,7 +62,7 @@ class TooLarge(exceptions.APIException):
     """A body above ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The body is too large."
+    default_detail = TEXTS[413]
 
 
 class Unavailable(exceptions.APIException):
@@ -192,6 +197,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> JsonRespons
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """Answer an unknown path."""
     return _plain(request, 404, TEXTS[404])
+
+
+def too_large(request: HttpRequest) -> JsonResponse:
+    """Answer a body that was not read to its end."""
+    return _plain(request, 413, TEXTS[413])
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

@@ -7,20 +7,18 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fullon_master.settings")
-http = get_asgi_application()  # first: it loads the apps, which later imports need
-
-from accounts.body_limit import BoundedBody  # noqa: E402 - see above
 
 # Django's applications must be loaded before anything below imports a model.
 http = get_asgi_application()
 
+from accounts.body_limit import BoundedBody  # noqa: E402
 from cache_streams.middleware import Application, OriginMiddleware, TokenAuthMiddleware  # noqa: E402
 from cache_streams.routing import websocket_routes  # noqa: E402
 from cache_streams.server.lifespan import lifespan  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": BoundedBody(http),
         "websocket": OriginMiddleware(TokenAuthMiddleware(cast("Application", websocket_routes()))),
         "lifespan": lifespan,
     }
