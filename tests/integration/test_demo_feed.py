@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -85,11 +85,15 @@ def await_that(condition: Callable[[], object]) -> None:
     raise AssertionError("the condition did not come true in time")
 
 
-def messages(cache: Client) -> int:
+def calls(cache: Client, command: str) -> int:
     stats = cast(
         dict[str, Any], cache.info("commandstats")
     )  # Any, cast: redis-py types replies as maybe awaitable
-    return int(stats.get("cmdstat_publish", {}).get("calls", 0))
+    return int(stats.get(f"cmdstat_{command}", {}).get("calls", 0))
+
+
+def messages(cache: Client) -> int:
+    return calls(cache, "publish")
 
 
 def marks(cache: Client) -> set[bytes]:
@@ -102,10 +106,11 @@ def keys(cache: Client) -> list[bytes]:
 
 def test_on_a_private_redis_it_writes_every_kind_of_value(server: EmbeddedRedis, cache: Client) -> None:
     cache.set(PRIVATE, "1")
-    with feeding(server, "--symbols", "2", "--rate", "50"):
+    with feeding(server, "--symbols", "2", "--rate", "50") as process:
         await_that(lambda: messages(cache) > 20 and cache.hlen("block_exchange"))
         heads = {key.decode().partition(":")[0] for key in keys(cache)}
         has_the_example = cache.hexists("tickers:kraken", "BTC/USDC")
+        assert stopped(process)[0] == 0
     assert {"tickers", "ticker_time", "trades", "TRADE", "order_status", "ohlcv", "process"} <= heads
     assert {"accounts", "bot_status", "block_exchange", "opening_position"} <= heads
     assert has_the_example
@@ -230,23 +235,43 @@ async def test_a_drain_takes_the_trades_out_of_their_lists_and_nothing_else(serv
         await client.aclose()
 
 
-async def test_missed_ticks_are_not_made_up_for(server: EmbeddedRedis, cache: Client) -> None:
+@asynccontextmanager
+async def writing(server: EmbeddedRedis, rate: float) -> AsyncIterator[None]:
     client = AsyncRedis.from_url(server.url)
     stop = asyncio.Event()
+    scene = Scene(7, 1, time.time(), pid=1)
+    task = asyncio.create_task(feed.Feed(client, Ownership(client, "gw"), scene, rate).write_until(stop))
     try:
-        scene = Scene(7, 1, time.time(), pid=1)
-        writing = asyncio.create_task(
-            feed.Feed(client, Ownership(client, "gw"), scene, 10.0).write_until(stop)
-        )
-        async with asyncio.timeout(DEADLINE_S):
-            while not messages(cache):  # noqa: ASYNC110 - what it waits for is in Redis
-                await asyncio.sleep(0.01)
-        time.sleep(1.5)  # noqa: ASYNC251 - blocks the loop on purpose, as a suspended machine does
-        stop.set()
-        await writing
-        assert messages(cache) < 10
+        yield
     finally:
+        stop.set()
+        await task
         await client.aclose()
+
+
+async def await_calls(cache: Client, command: str, least: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while calls(cache, command) < least:  # noqa: ASYNC110 - what it waits for is in Redis
+            await asyncio.sleep(0.01)
+
+
+async def test_missed_ticks_are_not_made_up_for(server: EmbeddedRedis, cache: Client) -> None:
+    async with writing(server, rate=10.0):
+        await await_calls(cache, "publish", 3)
+        before = calls(cache, "publish")
+        time.sleep(2)  # noqa: ASYNC251 - blocks the loop on purpose, as a suspended machine does
+        await await_calls(cache, "publish", before + 1)
+        assert calls(cache, "publish") < before + 10
+
+
+async def test_the_lists_are_drained_when_the_batch_writer_would(
+    server: EmbeddedRedis, cache: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "DRAIN_SECOND", (time.time() + 1) % 60)
+    async with writing(server, rate=50.0):
+        await await_calls(cache, "publish", 20)
+        await await_calls(cache, "del", 2)
+        assert calls(cache, "lrange") == calls(cache, "del") == 2
 
 
 @pytest.mark.parametrize(("wall", "left"), [(0.0, 59.9), (60 + 59.0, 0.9), (59.9, 60.0), (59.95, 59.95)])
