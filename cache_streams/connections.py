@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -42,7 +44,7 @@ def new_redis(
 
     No retries inside the client: whoever asks decides whether the question still makes sense.
     """
-    return Redis.from_url(
+    client = Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=read_timeout_s,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -52,3 +54,27 @@ def new_redis(
         protocol=protocol,
         client_name="gateway",
     )
+    pool = client.connection_pool
+    pool.connection_class = type("Connection", (_Cancellable, pool.connection_class), {})
+    return client
+
+
+class _Cancellable(AbstractConnection):
+    """A connection whose commands can be cancelled at every moment.
+
+    redis-py sends through ``asyncio.wait_for``. Python 3.11's returns normally when the cancellation comes in the very
+    step in which the bytes went out: the cancellation is lost, and whoever waits for the task waits for ever.
+    """
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's signature
+    ) -> None:
+        """Send as redis-py does. Raises: ``CancelledError`` also when redis-py lost it."""
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        await super().send_packed_command(command, check_health)
+        if task and task.cancelling() > before:
+            await self.disconnect(nowait=True)  # its answer would be taken for that of the next command
+            raise asyncio.CancelledError
