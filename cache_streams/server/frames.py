@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -73,6 +74,13 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
         # uvicorn's task for the application has been made but not started: it will see this scope.
         extensions: dict[str, Any] = self.scope["extensions"]  # Any: ASGI leaves extensions open
         extensions[EXTENSION] = self.sink
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = (
+                True  # else uvicorn logs each refusal as an application that never answered
+            )
 
     def pause_writing(self) -> None:
         super().pause_writing()
