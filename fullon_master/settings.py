@@ -103,7 +103,8 @@ APPEND_SLASH = False  # a redirected POST loses its body; each route accepts bot
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "daphne",  # first, so that its runserver serves WebSockets
+    "cache_streams",  # before daphne, whose runserver ours extends
+    "daphne",  # before staticfiles, so that runserver serves WebSockets
     "channels",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -116,7 +117,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "accounts",
-    "cache_streams",
 ]
 MIDDLEWARE = [
     "accounts.middleware.request_id",  # first: also the answers of the others carry the id

@@ -42,10 +42,13 @@ def expect(stream: Stream, reply: Reply, kind: type[Any]) -> bool:
 def decoded(stream: Stream, decode: Callable[..., Record], *stored: object) -> Record | None:
     """Return what ``decode`` makes of a ``stored`` value, or None after counting why it cannot be read."""
     try:
-        return decode(*stored)
+        record = decode(*stored)
     except Malformed as malformed:
         MALFORMED.labels(stream.name, malformed.reason).inc()
         return None
+    if record.flaw is not None:
+        MALFORMED.labels(stream.name, record.flaw).inc()
+    return record
 
 
 def field_text(stream: Stream, field: bytes) -> str | None:
@@ -132,6 +135,8 @@ class JoinedReader:
             else:
                 picture[key] = record
         changed = [record for key, record in picture.items() if self._held.get(key) != record]
+        for flaw in (record.flaw for record in changed if record.flaw is not None):
+            MALFORMED.labels(self.stream.name, flaw).inc()
         gone = [Record(key, None, held.element) for key, held in self._held.items() if key not in picture]
         self._replies, self._held = replies, picture
         return changed + gone
