@@ -113,7 +113,7 @@ def _signed_claims(raw: str) -> Mapping[str, object]:
     if urlsafe_b64encode(_decoded(signature)).rstrip(b"=") != signature.encode("ascii"):
         raise TokenRefused(
             "AUTH_INVALID", "signature"
-        )  # spare bits set: a second spelling of the same signature
+        )  # spare bits set: a second spelling, which older PyJWT believes
     try:
         claims: Mapping[str, object] = _backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).decode(
             raw  # type: ignore[arg-type]  # annotated as simplejwt's Token, passed on as text
