@@ -29,6 +29,13 @@ def shared_redis() -> Redis:
     return client
 
 
+async def close_shared_redis() -> None:
+    """Close the running event loop's client; the next use makes a new one."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
 async def ask(redis: Redis, *command: str | bytes | int) -> Any:  # Any: the reply of any command
     """Send one command. redis-py types its command methods as sync or async; this is always async."""
     return await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped

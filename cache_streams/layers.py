@@ -17,7 +17,8 @@ from channels.layers import BaseChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from django.conf import settings
 
-from cache_streams.log import partition_of
+from cache_streams.connections import ask, close_shared_redis, shared_redis
+from cache_streams.log import inbox_key, partition_of
 from cache_streams.metrics import LAYER_DROPPED
 from cache_streams.outlet import Body, Outlet
 from cache_streams.protocol.groups import parse_group, wire_key
@@ -25,9 +26,11 @@ from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams import by_name
 from cache_streams.streams.declaration import Key, Stream
+from cache_streams.streams.sent import NotSendable, encode_sent
 from cache_streams.streams.update import KeySnapshot, Update
 from cache_streams.subscription import Subscription
 
+INBOX_ENTRIES = 100_000
 CAPACITY = 100
 """Messages that wait on one channel; further ones are dropped and counted, as the layer is at-most-once."""
 
@@ -119,9 +122,30 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
             await super().group_discard(group, channel)
 
     async def group_send(self, group: str, message: Message) -> None:
-        """Send to every channel of a group, in every process."""
+        """Send to every channel of a group, in every process.
+
+        To a log-backed group goes ``{"type": "stream.update", "value": …}``, through the relay, which numbers it.
+        Raises: NotSendable.
+        """
         self._names.require_valid_group_name(group)
-        await super().group_send(group, message)
+        parsed, stream = parse_group(group), log_stream(group)
+        if stream is None or parsed is None:
+            await super().group_send(group, message)
+        elif parsed.key is None:
+            raise NotSendable(f"group {group!r} stands for every key of a log; send to one key")
+        else:
+            sent = encode_sent(stream, parsed.key, message)
+            await ask(
+                shared_redis(),
+                "XADD",
+                inbox_key(settings.GW_PREFIX),
+                "MAXLEN",
+                "~",
+                INBOX_ENTRIES,
+                "*",
+                "m",
+                sent,
+            )
 
     def subscription(
         self,
@@ -142,6 +166,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
             await member.stop()
         self._members = {}
         await self.reader.stop()
+        await close_shared_redis()
         await super().flush()
 
 

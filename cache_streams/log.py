@@ -106,6 +106,11 @@ def control_key(prefix: str) -> str:
     return f"{prefix}:control"
 
 
+def inbox_key(prefix: str) -> str:
+    """Return the Redis Stream that ``group_send`` to a log-backed group appends to."""
+    return f"{prefix}:inbox"
+
+
 async def announce(redis: Redis, prefix: str, kind: str, subject: str) -> None:
     """Tell every process' reader that something about ``subject`` changed. Raises ``redis.RedisError``."""
     await ask(redis, "XADD", control_key(prefix), "MAXLEN", "~", CONTROL_ENTRIES, "*", kind, subject)

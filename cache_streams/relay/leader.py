@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from cache_streams.connections import ask
 from cache_streams.log import Fenced, Moved, logs_key
 from cache_streams.metrics import APPEND_REFUSED, RELAY_LEADING
+from cache_streams.relay.inbox import Inbox
 from cache_streams.relay.lane import Lane
 from cache_streams.relay.lease import Lease, LeaseLost
 from cache_streams.relay.list_watches import BarWatch, Markets, TailWatch
@@ -84,6 +85,7 @@ class Relay:
                 await asyncio.sleep(RETRY_S)
         finally:
             await self._resign()
+            await self._redis.aclose()
 
     def _gave_up(self, reason: str, group: BaseExceptionGroup[BaseException]) -> None:
         APPEND_REFUSED.labels(reason).inc()
@@ -105,6 +107,7 @@ class Relay:
             await lead.prepare()
             for lane in lead.lanes:
                 tasks.create_task(lane.run())
+            tasks.create_task(lead.inbox.run())
             tasks.create_task(lead.cast_net())
             tasks.create_task(lead.trim())
             RELAY_LEADING.set(1)
@@ -144,6 +147,7 @@ class _Lead:
                 self.lanes.append(
                     Lane(redis, watch, store, self._learn if stream.name == "tickers" else None)
                 )
+        self.inbox = Inbox(redis, options.prefix, self._stores)
         self.notices = Notices(
             [prefix for stream in registry for prefix in _prefixes(stream)],
             [f"{patterns.prefix(hints)}*" for stream in registry if (hints := _hints(stream))],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable
@@ -56,6 +57,7 @@ class Store:
         self._max_entries, self._fence = max_entries, fence
         self._known = known
         self._held: dict[str, Held] = {}
+        self._appending = asyncio.Lock()
 
     def partition(self, key: Key) -> str:
         """Return the partition whose log carries ``key``."""
@@ -98,6 +100,12 @@ class Store:
 
     async def append(self, batches: Iterable[Batch]) -> None:
         """Number and append all records; each batch's position is stored in the same step as the last of its records."""
+        async with (
+            self._appending
+        ):  # lane and inbox: numbers must reach the log in the order in which they were given
+            await self._append_all(batches)
+
+    async def _append_all(self, batches: Iterable[Batch]) -> None:
         pending: dict[str, _Pending] = {}
         for records, position in batches:
             by_partition: dict[str, list[Record]] = {}

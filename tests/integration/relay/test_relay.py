@@ -1,0 +1,222 @@
+"""The relay against a real Redis: what collectors write becomes numbered entries, whoever leads."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from cache_streams.connections import ask, new_redis
+from cache_streams.log import START, Log, LogEntry, LogName, position
+from cache_streams.relay.run import configured_relay
+from cache_streams.server.children import dying_with_parent
+from cache_streams.server.embedded_redis import EmbeddedRedis
+from cache_streams.streams import REGISTRY, by_name
+from cache_streams.streams.update import Update
+
+DEADLINE_S = 10.0
+BASE = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
+    client = new_redis()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def relay(redis: Redis) -> AsyncIterator[None]:
+    running = configured_relay()
+    task = asyncio.create_task(running.run())
+    async with asyncio.timeout(DEADLINE_S):
+        await running.leading.wait()
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def trade(trade_id: int) -> str:
+    facts = {"trade_id": trade_id, "symbol": "BTC/USDC", "side": "buy", "volume": 0.1, "price": 5.0, "time": 1.7e9}
+    return json.dumps(facts)
+
+
+async def entries(redis: Redis, stream: str, partition: str = "kraken") -> list[LogEntry]:
+    log = Log(redis, LogName(stream, partition, "gw"), by_name[stream])
+    return await log.range(START, position("9" * 15), 100_000)
+
+
+async def updates(redis: Redis, stream: str, partition: str = "kraken") -> list[Update]:
+    return [entry.update for entry in await entries(redis, stream, partition) if entry.update is not None]
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():
+            await asyncio.sleep(0.005)
+
+
+async def logged(redis: Redis, stream: str, count: int) -> list[Update]:
+    async def enough() -> bool:
+        return len(await updates(redis, stream)) >= count
+
+    await until(enough)
+    return await updates(redis, stream)
+
+
+async def test_a_ticker_written_without_a_message_is_logged(redis: Redis, relay: None) -> None:
+    await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", '{"price": 1.5, "time": 1700000000.5}')
+    (update,) = await logged(redis, "tickers", 1)
+    assert (update.key, update.seq, json.loads(update.data)["price"]) == (("kraken", "BTC/USDC"), 1, 1.5)
+
+
+async def test_a_value_written_again_unchanged_is_no_update(redis: Redis, relay: None) -> None:
+    for price in (1, 1, 2):
+        await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", json.dumps({"price": price, "time": 1.0}))
+        await logged(redis, "tickers", price)
+    assert [update.seq for update in await updates(redis, "tickers")] == [1, 2]
+
+
+async def test_every_trade_is_logged_once_and_in_order_over_drains(redis: Redis, relay: None) -> None:
+    for first in range(0, 300, 100):
+        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(first, first + 100)))
+        await logged(redis, "trades", first + 100)
+        await ask(redis, "LRANGE", "trades:kraken:BTCUSDC", 0, -1)
+        await ask(redis, "DEL", "trades:kraken:BTCUSDC")
+    found = await logged(redis, "trades", 300)
+    assert [json.loads(update.data)["trade_id"] for update in found] == [str(n) for n in range(300)]
+    assert [update.seq for update in found] == list(range(1, 301))
+
+
+async def test_a_removed_field_is_logged_as_gone(redis: Redis, relay: None) -> None:
+    await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", '{"price": 1, "time": 1}')
+    await logged(redis, "tickers", 1)
+    await ask(redis, "HDEL", "tickers:kraken", "BTC/USDC")
+    found = await logged(redis, "tickers", 2)
+    assert (found[1].deleted, found[1].data) == (True, b"null")
+
+
+async def test_what_vanished_while_no_relay_ran_is_logged_as_gone(redis: Redis) -> None:
+    await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", '{"price": 1, "time": 1}')
+    await _lead_once()
+    await ask(redis, "DEL", "tickers:kraken")
+    await _lead_once()
+    assert [update.deleted for update in await updates(redis, "tickers")] == [False, True]
+
+
+async def test_a_successor_logs_no_trade_twice_and_misses_none(redis: Redis) -> None:
+    await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(5)))
+    await _lead_once()
+    await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(5, 8)))
+    await _lead_once()
+    found = await updates(redis, "trades")
+    assert [json.loads(update.data)["trade_id"] for update in found] == [str(n) for n in range(8)]
+
+
+async def test_a_flushed_redis_begins_new_epochs(redis: Redis, relay: None) -> None:
+    await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", '{"price": 1, "time": 1}')
+    await logged(redis, "tickers", 1)
+    before = (await entries(redis, "tickers"))[0].epoch
+    await ask(redis, "FLUSHALL")
+    await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", '{"price": 2, "time": 1}')
+    await logged(redis, "tickers", 1)
+    after = (await entries(redis, "tickers"))[0].epoch
+    assert before is not None
+    assert after not in (None, before)
+
+
+async def test_a_malformed_neighbour_hides_nothing(redis: Redis, relay: None) -> None:
+    await ask(redis, "HSET", "tickers:kraken", "A/B", "{broken", "BTC/USDC", '{"price": 1, "time": 1}')
+    await ask(redis, "SET", "tickers:binance", "not a hash")
+    (update,) = await logged(redis, "tickers", 1)
+    assert update.key == ("kraken", "BTC/USDC")
+
+
+async def test_the_relay_writes_nothing_outside_its_prefix(redis: Redis, relay: None) -> None:
+    await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", '{"price": 1, "time": 1}')
+    await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", trade(1))
+    await logged(redis, "trades", 1)
+    await logged(redis, "tickers", 1)
+    keys = {key.decode() for key in await ask(redis, "KEYS", "*")}
+    assert {key for key in keys if not key.startswith("gw:")} == {"tickers:kraken", "trades:kraken:BTCUSDC"}
+
+
+async def test_a_standby_takes_over_within_three_seconds_of_a_kill(redis: Redis, fresh_redis: EmbeddedRedis) -> None:
+    leader = _relay_process()
+    try:
+        await _held(redis)
+        standby = configured_relay()
+        task = asyncio.create_task(standby.run())
+        leader.kill()
+        async with asyncio.timeout(3.0):
+            await standby.leading.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    finally:
+        leader.kill()
+        leader.wait()
+
+
+async def test_a_paused_relay_that_wakes_after_its_successor_took_over_appends_nothing(
+    redis: Redis, fresh_redis: EmbeddedRedis
+) -> None:
+    paused = _relay_process()
+    try:
+        await _held(redis)
+        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(10)))
+        await logged(redis, "trades", 10)
+        paused.send_signal(signal.SIGSTOP)
+        successor = configured_relay()
+        task = asyncio.create_task(successor.run())
+        async with asyncio.timeout(DEADLINE_S):
+            await successor.leading.wait()
+        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(10, 20)))
+        paused.send_signal(signal.SIGCONT)
+        await logged(redis, "trades", 20)
+        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(20, 30)))
+        found = await logged(redis, "trades", 30)
+        assert [json.loads(update.data)["trade_id"] for update in found] == [str(n) for n in range(30)]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    finally:
+        paused.kill()
+        paused.wait()
+
+
+def test_every_declared_stream_has_a_way_into_its_log() -> None:
+    assert [stream.name for stream in REGISTRY if stream.layout is None] == []
+
+
+async def _lead_once() -> None:
+    """Run a relay until it has read everything once."""
+    running = configured_relay()
+    task = asyncio.create_task(running.run())
+    async with asyncio.timeout(DEADLINE_S):
+        await running.leading.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _relay_process() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        dying_with_parent(sys.executable, str(BASE / "manage.py"), "relay"),
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "fullon_master.settings"},
+        cwd=BASE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+async def _held(redis: Redis) -> None:
+    """Wait until the relay process leads and has claimed what there is."""
+
+    async def led() -> bool:
+        return bool(await ask(redis, "EXISTS", "gw:{relay}:lease"))
+
+    await until(led)
