@@ -21,15 +21,10 @@ def stored_form(bare: str) -> str:
 
 
 class BareBcryptHasher(BasePasswordHasher):
-    """bcrypt without Django's SHA-256 in front of it; stored as ``bcrypt_bare$$2b$12$…``."""
+    """bcrypt without Django's SHA-256 in front of it; stored as ``bcrypt_bare$$2b$12$…``. Verifies only, makes no new hashes."""
 
     algorithm = "bcrypt_bare"
     library = "bcrypt"
-    rounds = 12
-
-    def salt(self) -> str:
-        """Return a fresh bcrypt salt, ``$2b$12$`` and 22 characters."""
-        return bcrypt.gensalt(self.rounds).decode("ascii")
 
     def encode(self, password: str, salt: str) -> str:
         """Return the stored form of ``password``."""
@@ -51,10 +46,3 @@ class BareBcryptHasher(BasePasswordHasher):
         """Return what the admin site may show of a hash."""
         parts = self.decode(encoded)
         return {**parts, "salt": mask_hash(str(parts["salt"])), "checksum": mask_hash(str(parts["checksum"]))}
-
-    def must_update(self, encoded: str) -> bool:
-        """Never asked for: the preferred hasher is another one, which already makes the login upgrade."""
-        return False
-
-    def harden_runtime(self, password: str, encoded: str) -> None:
-        """Add no time: bcrypt costs more than the preferred hasher."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 
@@ -10,9 +11,11 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.errors import server_error
+from accounts.hashers import stored_form
 from accounts.models import User
 from accounts.tokens import issue_access_token
 from cache_streams.health import CHECKER
@@ -347,3 +350,30 @@ def test_users_are_managed_on_the_admin_site(client: Client, user: User) -> None
     form = {"mail": " New@Example.org", "usable_password": "false", "password1": "", "password2": ""}
     assert client.post("/admin/accounts/user/add/", form).status_code == 302
     assert User.objects.get(mail="new@example.org").has_usable_password() is False
+
+
+def test_the_admin_site_masks_a_hash_of_the_replaced_system(client: Client) -> None:
+    bare = "$2b$12$" + "abcdefghijklmnopqrstuv" + "w" * 31
+    user = User.objects.create(mail="old@fullon", password=stored_form(bare))
+    client.force_login(User.objects.create_superuser("root@example.org"))
+    page = client.get(f"/admin/accounts/user/{user.pk}/change/").content.decode()
+    assert "bcrypt_bare" in page
+    assert "abcdefghijklmnopqrstuv" not in page
+
+
+def test_a_defect_of_ours_is_a_500_in_the_same_shape() -> None:
+    answer = server_error(RequestFactory().get("/", headers={"X-Request-ID": "abc"}))
+    assert answer.status_code == 500
+    assert json.loads(answer.content) == {
+        "detail": "Internal Server Error",
+        "success": False,
+        "error_code": "INTERNAL_ERROR",
+        "error": "Internal Server Error",
+        "request_id": "abc",
+    }
+
+
+def test_a_host_that_is_not_ours_is_400_in_json(client: Client) -> None:
+    answer = client.get("/health/live/", headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert set(answer.json()) == ERROR_MEMBERS
