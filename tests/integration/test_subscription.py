@@ -1,0 +1,348 @@
+"""The law: old snapshot + updates = new snapshot; for every kind of stream, joining, falling behind and starting over."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from channels.layers import get_channel_layer
+from redis.asyncio import Redis
+
+from cache_streams.connections import ask, new_redis
+from cache_streams.layers import LoopLayer
+from cache_streams.log import Log, LogName
+from cache_streams.metrics import COLD
+from cache_streams.relay.run import configured_relay
+from cache_streams.server.embedded_redis import EmbeddedRedis
+from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
+from cache_streams.streams.orders import ORDERS
+from cache_streams.streams.tickers import TICKERS
+from cache_streams.streams.trades import TRADES
+from cache_streams.streams.update import KeySnapshot, Update
+from cache_streams.subscription import Subscription
+from tests.recording import RecordingOutlet
+
+DEADLINE_S = 20.0
+MARKET = ("kraken", "BTC/USDC")
+
+
+class Plain:
+    """Renders each snapshot and each update as what they are, so that a test can apply them."""
+
+    def snapshot(self, keys: Sequence[KeySnapshot], now: float) -> list[bytes]:
+        held = [[[u.seq, u.element, u.data.decode()] for u in key.updates] for key in keys]
+        return [json.dumps({"snapshot": held, "seqs": [key.seq for key in keys]}).encode()]
+
+    def update(self, update: Update, now: float) -> Sequence[bytes]:
+        facts = {"seq": update.seq, "element": update.element, "data": update.data.decode(), "gone": update.deleted}
+        return [json.dumps(facts).encode()]
+
+
+class Follower:
+    """A client of one key that applies what it is sent, and insists that nothing is missing or repeated."""
+
+    def __init__(self, kind: Kind, *, gapless: bool) -> None:
+        self.kind, self.gapless = kind, gapless
+        self.seq = 0
+        self.held: dict[Any, str] = {}
+        self.snapshots = self.updates = 0
+
+    def apply(self, frame: bytes) -> None:
+        message = json.loads(frame)
+        if "snapshot" in message:
+            self.snapshots += 1
+            rows = [row for key in message["snapshot"] for row in key]
+            self.held = {self._name(seq, element): data for seq, element, data in rows}
+            self.seq = max(message["seqs"], default=0)
+            return
+        self.updates += 1
+        assert message["seq"] > self.seq, f"{message['seq']} came again or out of order after {self.seq}"
+        if self.gapless:
+            assert message["seq"] == self.seq + 1, f"lost {self.seq + 1} … {message['seq'] - 1}"
+        self.seq = message["seq"]
+        name = self._name(message["seq"], message["element"])
+        self.held.pop(name, None)
+        if not message["gone"]:
+            self.held[name] = message["data"]
+        for old in list(self.held)[:-SNAPSHOT_TAIL] if self.kind is Kind.TAIL else []:
+            del self.held[old]
+
+    def _name(self, seq: int, element: str | None) -> Any:
+        return seq if self.kind is Kind.TAIL else element
+
+
+@pytest.fixture
+async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
+    client = new_redis()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
+    outer: Any = get_channel_layer()
+    yield outer._get_layer()
+    await outer.flush()
+
+
+@pytest.fixture
+async def relay(redis: Redis) -> AsyncIterator[None]:
+    running = configured_relay()
+    task = asyncio.create_task(running.run())
+    async with asyncio.timeout(DEADLINE_S):
+        await running.leading.wait()
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def write_tickers(redis: Redis, count: int) -> None:
+    for number in range(count):
+        await ask(redis, "HSET", "tickers:kraken", "BTC/USDC", json.dumps({"price": number + 1, "time": 1.0}))
+
+
+async def write_trades(redis: Redis, count: int, *, first: int = 0) -> None:
+    for number in range(first, first + count):
+        facts = {"trade_id": number, "symbol": "BTC/USDC", "side": "buy", "volume": 1, "price": 2, "time": 3}
+        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", json.dumps(facts))
+
+
+async def write_orders(redis: Redis, count: int) -> None:
+    dice = random.Random(count)  # noqa: S311  # repeatable
+    for number in range(count):
+        order = f"O{dice.randrange(20)}"
+        if dice.random() < 0.3:
+            await ask(redis, "HDEL", "order_status:kraken", order)
+        else:
+            facts = {"order_id": order, "volume": number, "ex_id": 5, "timestamp": "2026-01-15T10:30:00+00:00"}
+            await ask(redis, "HSET", "order_status:kraken", order, json.dumps(facts))
+
+
+WRITERS = {"tickers": write_tickers, "trades": write_trades, "orders": write_orders}
+CASES = [(TICKERS, MARKET), (TRADES, MARKET), (ORDERS, ("kraken", "account:5"))]
+
+
+def subscribe(layer: LoopLayer, stream: Stream, key: Key) -> tuple[RecordingOutlet, Subscription]:
+    from cache_streams.consumers.socket import legs_of
+
+    outlet = RecordingOutlet()
+    subscription = layer.subscription(outlet, stream, legs_of(stream, key), Plain())
+    subscription.start()
+    return outlet, subscription
+
+
+async def truth(redis: Redis, stream: Stream, key: Key) -> tuple[int, dict[Any, str]]:
+    from cache_streams.consumers.socket import legs_of
+
+    ((partition, _),) = legs_of(stream, key)
+    state = await Log(redis, LogName(stream.name, partition, "gw"), stream).snapshot(key)
+    follower = Follower(stream.kind, gapless=False)
+    for snapshot in state.keys:
+        follower.seq = snapshot.seq
+        follower.held = {follower._name(u.seq, u.element): u.data.decode() for u in snapshot.updates}
+    return follower.seq, follower.held
+
+
+async def settled(redis: Redis, stream: Stream, key: Key) -> tuple[int, dict[Any, str]]:
+    """Return the state once the relay has nothing more to say about it."""
+    async with asyncio.timeout(DEADLINE_S):
+        known = await truth(redis, stream, key)
+        while True:
+            await asyncio.sleep(0.2)
+            now = await truth(redis, stream, key)
+            if now == known and now[0]:
+                return now
+            known = now
+
+
+async def follow(outlet: RecordingOutlet, kind: Kind, seq: int, *, gapless: bool) -> Follower:
+    follower, applied = Follower(kind, gapless=gapless), 0
+
+    def caught_up(frames: list[bytes]) -> bool:
+        nonlocal applied
+        for frame in frames[applied:]:
+            follower.apply(frame)
+        applied = len(frames)
+        return follower.seq >= seq
+
+    await outlet.until(caught_up, DEADLINE_S)
+    return follower
+
+
+@pytest.mark.parametrize(("stream", "key"), CASES, ids=lambda case: getattr(case, "name", ""))
+async def test_joining_while_others_write_neither_misses_nor_repeats(
+    redis: Redis, layer: LoopLayer, relay: None, stream: Stream, key: Key
+) -> None:
+    writer = asyncio.create_task(WRITERS[stream.name](redis, 1500))
+    outlets: list[RecordingOutlet] = []
+    subscriptions: list[Subscription] = []
+    while not writer.done():
+        outlet, subscription = subscribe(layer, stream, key)
+        outlets.append(outlet)
+        subscriptions.append(subscription)
+        await asyncio.sleep(0.02)
+    await writer
+    seq, held = await settled(redis, stream, key)
+    for outlet in outlets:
+        follower = await follow(outlet, stream.kind, seq, gapless=True)
+        assert (follower.seq, follower.held) == (seq, held)
+    for subscription in subscriptions:
+        await subscription.stop()
+
+
+@pytest.mark.parametrize(("stream", "key"), CASES, ids=lambda case: getattr(case, "name", ""))
+async def test_a_reader_that_stops_and_goes_on_ends_on_the_same_state(
+    redis: Redis, layer: LoopLayer, relay: None, stream: Stream, key: Key
+) -> None:
+    outlet, subscription = subscribe(layer, stream, key)
+    await outlet.until(lambda frames: bool(frames))
+    dice = random.Random(7)  # noqa: S311  # repeatable
+    writer = asyncio.create_task(WRITERS[stream.name](redis, 1500))
+    while not writer.done():
+        outlet.fill()
+        held_back = len(outlet.frames)
+        await asyncio.sleep(dice.random() * 0.1)
+        assert len(outlet.frames) <= held_back + 1  # what was being delivered when it filled
+        outlet.drain()
+        await asyncio.sleep(dice.random() * 0.1)
+    await writer
+    seq, held = await settled(redis, stream, key)
+    follower = await follow(outlet, stream.kind, seq, gapless=stream is not TICKERS)
+    assert (follower.seq, follower.held) == (seq, held)
+    assert follower.snapshots > 1 if stream is TICKERS else follower.snapshots == 1
+    await subscription.stop()
+
+
+async def test_a_slow_latest_subscription_wakes_up_on_the_newest_value(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    outlet, subscription = subscribe(layer, TICKERS, MARKET)
+    await outlet.until(lambda frames: bool(frames))
+    outlet.fill()
+    await write_tickers(redis, 200)
+    await settled(redis, TICKERS, MARKET)
+    asleep = len(outlet.frames)
+    outlet.drain()
+    await outlet.until(lambda frames: len(frames) > asleep)
+    first = json.loads(outlet.frames[asleep])
+    assert json.loads(first["snapshot"][0][0][2])["price"] == 200.0
+    await subscription.stop()
+
+
+async def test_a_cold_subscription_has_no_task_once_it_is_hot(redis: Redis, layer: LoopLayer, relay: None) -> None:
+    outlet, subscription = subscribe(layer, TICKERS, MARKET)
+    async with asyncio.timeout(DEADLINE_S):
+        while not subscription.hot:
+            await asyncio.sleep(0.01)
+    assert len(outlet.frames) == 1
+    await subscription.stop()
+
+
+async def test_a_flushed_redis_shows_as_a_new_snapshot(redis: Redis, layer: LoopLayer, relay: None) -> None:
+    await write_trades(redis, 5)
+    await settled(redis, TRADES, MARKET)
+    outlet, subscription = subscribe(layer, TRADES, MARKET)
+    await outlet.until(lambda frames: bool(frames))
+    await ask(redis, "FLUSHALL")
+    await write_trades(redis, 3, first=100)
+    seq, held = await settled(redis, TRADES, MARKET)
+    follower = await follow_new_epoch(outlet)
+    while follower.seq < seq:
+        await asyncio.sleep(0.01)
+    assert follower.held == held
+    assert follower.snapshots >= 2
+    await subscription.stop()
+
+
+async def follow_new_epoch(outlet: RecordingOutlet) -> Follower:
+    """Apply frames until a second snapshot came and its sequence is that of three trades."""
+    follower = Follower(Kind.TAIL, gapless=True)
+    applied = 0
+
+    def done(frames: list[bytes]) -> bool:
+        nonlocal applied
+        for frame in frames[applied:]:
+            follower.apply(frame)
+        applied = len(frames)
+        return follower.snapshots >= 2 and follower.seq == 3
+
+    await outlet.until(done, DEADLINE_S)
+    return follower
+
+
+async def test_a_redis_that_stands_still_is_caught_up_with_afterwards(layer: LoopLayer) -> None:
+    del layer  # this test has a Redis of its own, because it stops it
+    with EmbeddedRedis.start(tcp=True) as own:
+        await _stand_still(own)
+
+
+async def _stand_still(own: EmbeddedRedis) -> None:
+    from django.test import override_settings
+
+    with override_settings(REDIS_URL=own.url):
+        outer: Any = get_channel_layer()
+        running = configured_relay()
+        task = asyncio.create_task(running.run())
+        async with asyncio.timeout(DEADLINE_S):
+            await running.leading.wait()
+        redis = new_redis()
+        from cache_streams.connections import close_shared_redis
+
+        await close_shared_redis()
+        outlet, subscription = subscribe(outer._get_layer(), TRADES, MARKET)
+        await outlet.until(lambda frames: bool(frames))
+        await write_trades(redis, 20)
+        os.kill(own.pid, signal.SIGSTOP)
+        await asyncio.sleep(4.0)  # longer than every timeout: the fault itself, not a wait for a result
+        os.kill(own.pid, signal.SIGCONT)
+        await write_trades(redis, 20, first=20)
+        follower = await follow(outlet, Kind.TAIL, 40, gapless=True)
+        assert (follower.updates, follower.snapshots) == (40, 1)
+        await subscription.stop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await redis.aclose()
+        await close_shared_redis()
+
+
+async def test_a_market_that_appears_later_is_heard_from_its_first_update(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    outlet, subscription = subscribe(layer, TRADES, ("newex", "BTC/USDC"))
+    await outlet.until(lambda frames: bool(frames))
+    facts = {"trade_id": 1, "symbol": "BTC/USDC", "side": "buy", "volume": 1, "price": 2, "time": 3}
+    await ask(redis, "RPUSH", "trades:newex:BTCUSDC", json.dumps(facts), json.dumps({**facts, "trade_id": 2}))
+    follower = await follow(outlet, Kind.TAIL, 2, gapless=True)
+    assert follower.updates == 2
+    await subscription.stop()
+
+
+async def test_stopping_leaves_nothing_behind_in_the_reader(redis: Redis, layer: LoopLayer, relay: None) -> None:
+    await write_tickers(redis, 1)
+    subscriptions = [subscribe(layer, TICKERS, MARKET)[1] for _ in range(20)]
+    async with asyncio.timeout(DEADLINE_S):
+        while not all(subscription.hot for subscription in subscriptions):
+            await asyncio.sleep(0.01)
+    for subscription in subscriptions:
+        await subscription.stop()
+    assert layer.reader._followed == {}
+
+
+async def test_going_cold_is_counted(redis: Redis, layer: LoopLayer, relay: None) -> None:
+    before = COLD.labels("slow")._value.get()
+    outlet, subscription = subscribe(layer, TICKERS, MARKET)
+    await outlet.until(lambda frames: bool(frames))
+    outlet.fill()
+    assert COLD.labels("slow")._value.get() == before + 1
+    outlet.drain()
+    await subscription.stop()
+
+
+def test_a_numbered_change_survives_the_log() -> None:
+    update = Update(("kraken", "A/B"), 3, b'{"a":1}', 1.5, 2.5, element="x", extras=b"{}", size=4, deleted=True)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(update), type=Update) == update
