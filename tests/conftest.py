@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import jwt
 import pytest
 import redis
@@ -11,6 +12,12 @@ from django.conf import settings
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from tests.live import LiveServer, live_server
 from tests.settings import TEST_REDIS
+
+# Examples are drawn on machines that others use too, under coverage: slow is not wrong. Each test has a timeout.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 TokenFactory = Callable[..., str]
 

@@ -142,6 +142,15 @@ def test_with_a_configured_redis_the_demo_feed_is_off_and_says_so(tmp_path: Path
             assert [key for key in client.scan_iter() if not key.startswith(b"gw:")] == []
 
 
+def test_a_configured_redis_that_is_away_is_named_and_the_gateway_comes_up(tmp_path: Path) -> None:
+    with EmbeddedRedis.start(tcp=True) as gone:
+        gone.stop()
+    with up(tmp_path, REDIS_URL=gone.url) as running:
+        running.await_use()
+        assert "it does not answer yet (ConnectionError)" in running.text()
+        assert httpx.get(f"http://localhost:{running.port}/health").status_code == 200
+
+
 def test_a_second_start_keeps_the_administrator_and_shows_no_password(tmp_path: Path) -> None:
     with up(tmp_path) as first:
         first.await_use()
