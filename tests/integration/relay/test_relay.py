@@ -147,8 +147,8 @@ async def test_the_relay_writes_nothing_outside_its_prefix(redis: Redis, relay: 
     assert {key for key in keys if not key.startswith("gw:")} == {"tickers:kraken", "trades:kraken:BTCUSDC"}
 
 
-async def test_a_standby_takes_over_within_three_seconds_of_a_kill(redis: Redis, fresh_redis: EmbeddedRedis) -> None:
-    leader = _relay_process()
+async def test_a_standby_takes_over_within_three_seconds_of_a_kill(redis: Redis, tmp_path: Path) -> None:
+    leader = _relay_process(tmp_path / "leader.log")
     try:
         await _held(redis)
         standby = configured_relay()
@@ -164,9 +164,10 @@ async def test_a_standby_takes_over_within_three_seconds_of_a_kill(redis: Redis,
 
 
 async def test_a_paused_relay_that_wakes_after_its_successor_took_over_appends_nothing(
-    redis: Redis, fresh_redis: EmbeddedRedis
+    redis: Redis, tmp_path: Path
 ) -> None:
-    paused = _relay_process()
+    said = tmp_path / "paused.log"
+    paused = _relay_process(said)
     try:
         await _held(redis)
         await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(10)))
@@ -178,6 +179,11 @@ async def test_a_paused_relay_that_wakes_after_its_successor_took_over_appends_n
             await successor.leading.wait()
         await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(10, 20)))
         paused.send_signal(signal.SIGCONT)
+
+        async def gave_up() -> bool:
+            return "relay starts over" in said.read_text()
+
+        await until(gave_up)  # by now it has tried to append what it was told of while it was paused
         await logged(redis, "trades", 20)
         await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(20, 30)))
         found = await logged(redis, "trades", 30)
@@ -203,14 +209,15 @@ async def _lead_once() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _relay_process() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        dying_with_parent(sys.executable, str(BASE / "manage.py"), "relay"),
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "fullon_master.settings"},
-        cwd=BASE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def _relay_process(said: Path) -> subprocess.Popen[bytes]:
+    with said.open("wb") as output:
+        return subprocess.Popen(
+            dying_with_parent(sys.executable, str(BASE / "manage.py"), "relay"),
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "fullon_master.settings"},
+            cwd=BASE,
+            stdout=output,
+            stderr=output,
+        )
 
 
 async def _held(redis: Redis) -> None:
