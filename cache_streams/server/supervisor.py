@@ -38,8 +38,16 @@ class _Child:
 class Supervisor:
     """Runs ``workers`` workers on ``listener``, and one relay; ``on_ready`` is called once all workers accept."""
 
-    def __init__(self, listener: socket.socket, *, workers: int, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        workers: int,
+        on_ready: Callable[[], None],
+        patience_s: float = _STOP_PATIENCE_S,
+    ) -> None:
         self._on_ready = on_ready
+        self._patience_s = patience_s
         self._workers = workers
         self._ready_pids: set[int] = set()
         self._ready_read, self._ready_write = os.pipe()
@@ -120,11 +128,11 @@ class Supervisor:
         waits = [asyncio.create_task(child.process.wait()) for child in alive if child.process]
         if not waits:
             return
-        _, pending = await asyncio.wait(waits, timeout=_STOP_PATIENCE_S)
+        _, pending = await asyncio.wait(waits, timeout=self._patience_s)
         if pending:
             for child in alive:
                 if child.process and child.process.returncode is None:
-                    log.warning("%s did not end within %.0f s: killed", child.name, _STOP_PATIENCE_S)
+                    log.warning("%s did not end within %.0f s: killed", child.name, self._patience_s)
                 child.send(signal.SIGKILL)
             await asyncio.wait(pending)
 

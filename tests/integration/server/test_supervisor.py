@@ -116,6 +116,38 @@ def test_a_second_signal_kills_what_does_not_end(doomed: LiveServer) -> None:
     assert not alive(hung)
 
 
+def test_what_does_not_end_within_the_patience_is_killed_and_named(
+    doomed: LiveServer, tmp_path: Path
+) -> None:
+    script = (
+        "import asyncio, django; django.setup()\n"
+        "from cache_streams.server.listener import listening_socket\n"
+        "from cache_streams.server.supervisor import Supervisor\n"
+        "ready = lambda: print('ready', flush=True)\n"
+        "with listening_socket('127.0.0.1', 0) as listener:\n"
+        "    asyncio.run(Supervisor(listener, workers=1, on_ready=ready, patience_s=1.0).run())\n"
+    )
+    log = tmp_path / "impatient.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env=doomed.environment,
+            cwd=BASE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+        ) as supervisor,
+    ):
+        assert supervisor.stdout is not None
+        supervisor.stdout.readline()
+        hung = [child for child in psutil.Process(supervisor.pid).children() if "worker" in child.cmdline()]
+        hung[0].suspend()
+        supervisor.terminate()
+        assert supervisor.wait(DEADLINE_S) == 0
+    assert not alive(hung[0])
+    assert "worker 1 did not end within 1 s: killed" in log.read_text()
+
+
 def test_processes_die_with_a_killed_supervisor(doomed: LiveServer) -> None:
     family = psutil.Process(doomed.pid).children(recursive=True)
     doomed.process.kill()
