@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from channels.routing import URLRouter
@@ -11,6 +12,7 @@ from django.urls import re_path
 from cache_streams.consumers.accounts import AccountsConsumer, BalancesConsumer
 from cache_streams.consumers.base import BaseConsumer
 from cache_streams.consumers.bots import BotsConsumer
+from cache_streams.consumers.declared import declared_consumer, declared_pattern
 from cache_streams.consumers.ohlcv import OhlcvConsumer
 from cache_streams.consumers.orders import OrdersConsumer
 from cache_streams.consumers.process import ProcessConsumer
@@ -18,6 +20,8 @@ from cache_streams.consumers.rpc import RpcConsumer
 from cache_streams.consumers.tickers import TickersConsumer
 from cache_streams.consumers.trades import TradesConsumer
 from cache_streams.middleware import Message, Receive, Send, refuse
+from cache_streams.streams import REGISTRY
+from cache_streams.streams.declaration import Stream
 
 PREFIX = "api/v1/cache/"
 
@@ -43,8 +47,8 @@ def _route(
     return re_path(pattern, cast("Any", application))
 
 
-def _family(prefix: str) -> list[Any]:  # Any: as above
-    """Return the routes of the RPC and push families below ``prefix``."""
+def _family(prefix: str, registry: Sequence[Stream]) -> list[Any]:  # Any: as above
+    """Return the routes of the RPC and push families below ``prefix``, and of every stream that they leave out."""
     routes = [_route(rf"^{prefix}ws/?$", BaseConsumer.as_asgi())]
     for consumer in DOMAINS:
         application = consumer.as_asgi()
@@ -54,12 +58,18 @@ def _family(prefix: str) -> list[Any]:  # Any: as above
             market = r"(?P<exchange>[^/]+)/(?P<symbol>.+)"
             routes.append(_route(rf"^{prefix}ws/{consumer.domain}/{market}$", application))
     routes.append(_route(rf"^{prefix}ws/balances/(?P<connection_id>[^/]+)/?$", BalancesConsumer.as_asgi()))
+    served = {consumer.domain for consumer in DOMAINS}
+    routes += [
+        _route(rf"^{prefix}{declared_pattern(stream)}", declared_consumer(stream).as_asgi())
+        for stream in registry
+        if stream.name not in served
+    ]
     return routes
 
 
-def websocket_routes() -> URLRouter:
+def websocket_routes(registry: Sequence[Stream] = REGISTRY) -> URLRouter:
     """Return every route of a socket; the root mount is the one that a deployment may switch on."""
-    routes = _family(PREFIX)
+    routes = _family(PREFIX, registry)
     if settings.ROOT_MOUNT:
-        routes += _family("")
+        routes += _family("", registry)
     return URLRouter([*routes, _route(r"", unknown_path)])

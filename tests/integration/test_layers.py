@@ -158,13 +158,17 @@ async def test_cancelling_a_receive_ends_its_channel(layer: Any) -> None:
     assert channel not in layer._get_layer().channels
 
 
-async def test_a_stream_that_is_only_declared_has_groups_numbers_and_order(layer: Any, scores: Stream) -> None:
+async def test_a_stream_that_is_only_declared_has_groups_numbers_and_order(
+    layer: Any, scores: Stream
+) -> None:
     group = group_name(scores.name, ("chess",))
     async with relaying(scores):
         channel = await layer.new_channel()
         await layer.group_add(group, channel)
         for points in (1, 2, 3):
-            await layer.group_send(group, {"type": "stream.update", "value": {"game": "chess", "points": points}})
+            await layer.group_send(
+                group, {"type": "stream.update", "value": {"game": "chess", "points": points}}
+            )
         received = [await receive(layer, channel) for _ in range(3)]
     assert [(m["type"], m["stream"], m["key"], m["seq"], m["data"]["points"]) for m in received] == [
         ("stream.update", "scores", "chess", seq, seq) for seq in (1, 2, 3)
@@ -182,7 +186,9 @@ async def test_a_group_message_to_a_log_reaches_members_in_every_process(layer: 
     await elsewhere.flush()
 
 
-async def test_what_was_sent_while_no_relay_ran_is_carried_once_by_the_next(layer: Any, scores: Stream) -> None:
+async def test_what_was_sent_while_no_relay_ran_is_carried_once_by_the_next(
+    layer: Any, scores: Stream
+) -> None:
     group = group_name(scores.name, ("go",))
     channel = await layer.new_channel()
     await layer.group_add(group, channel)
@@ -239,5 +245,11 @@ async def test_sending_from_a_thread_without_a_loop_starts_no_reader(layer: Any,
 def test_a_message_to_a_log_survives_the_wire() -> None:
     from cache_streams.streams.sent import decode_sent, encode_sent
 
-    sent = decode_sent(encode_sent(SCORES, ("chess",), {"type": "stream.update", "value": {"game": "x", "points": 1}}))
-    assert (sent.stream, sent.key, json.dumps(sent.value)) == ("scores", ["chess"], '{"game": "x", "points": 1}')
+    sent = decode_sent(
+        encode_sent(SCORES, ("chess",), {"type": "stream.update", "value": {"game": "x", "points": 1}})
+    )
+    assert (sent.stream, sent.key, json.dumps(sent.value)) == (
+        "scores",
+        ["chess"],
+        '{"game": "x", "points": 1}',
+    )

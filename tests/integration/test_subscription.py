@@ -39,7 +39,12 @@ class Plain:
         return [json.dumps({"snapshot": held, "seqs": [key.seq for key in keys]}).encode()]
 
     def update(self, update: Update, now: float) -> Sequence[bytes]:
-        facts = {"seq": update.seq, "element": update.element, "data": update.data.decode(), "gone": update.deleted}
+        facts = {
+            "seq": update.seq,
+            "element": update.element,
+            "data": update.data.decode(),
+            "gone": update.deleted,
+        }
         return [json.dumps(facts).encode()]
 
 
@@ -113,13 +118,18 @@ async def write_trades(redis: Redis, count: int, *, first: int = 0) -> None:
 
 
 async def write_orders(redis: Redis, count: int) -> None:
-    dice = random.Random(count)  # noqa: S311  # repeatable
+    dice = random.Random(count)  # repeatable
     for number in range(count):
         order = f"O{dice.randrange(20)}"
         if dice.random() < 0.3:
             await ask(redis, "HDEL", "order_status:kraken", order)
         else:
-            facts = {"order_id": order, "volume": number, "ex_id": 5, "timestamp": "2026-01-15T10:30:00+00:00"}
+            facts = {
+                "order_id": order,
+                "volume": number,
+                "ex_id": 5,
+                "timestamp": "2026-01-15T10:30:00+00:00",
+            }
             await ask(redis, "HSET", "order_status:kraken", order, json.dumps(facts))
 
 
@@ -201,7 +211,7 @@ async def test_a_reader_that_stops_and_goes_on_ends_on_the_same_state(
 ) -> None:
     outlet, subscription = subscribe(layer, stream, key)
     await outlet.until(lambda frames: bool(frames))
-    dice = random.Random(7)  # noqa: S311  # repeatable
+    dice = random.Random(7)  # repeatable
     writer = asyncio.create_task(WRITERS[stream.name](redis, 1500))
     while not writer.done():
         outlet.fill()
@@ -234,7 +244,9 @@ async def test_a_slow_latest_subscription_wakes_up_on_the_newest_value(
     await subscription.stop()
 
 
-async def test_a_cold_subscription_has_no_task_once_it_is_hot(redis: Redis, layer: LoopLayer, relay: None) -> None:
+async def test_a_cold_subscription_has_no_task_once_it_is_hot(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
     outlet, subscription = subscribe(layer, TICKERS, MARKET)
     async with asyncio.timeout(DEADLINE_S):
         while not subscription.hot:
@@ -322,7 +334,9 @@ async def test_a_market_that_appears_later_is_heard_from_its_first_update(
     await subscription.stop()
 
 
-async def test_stopping_leaves_nothing_behind_in_the_reader(redis: Redis, layer: LoopLayer, relay: None) -> None:
+async def test_stopping_leaves_nothing_behind_in_the_reader(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
     await write_tickers(redis, 1)
     subscriptions = [subscribe(layer, TICKERS, MARKET)[1] for _ in range(20)]
     async with asyncio.timeout(DEADLINE_S):
@@ -344,5 +358,7 @@ async def test_going_cold_is_counted(redis: Redis, layer: LoopLayer, relay: None
 
 
 def test_a_numbered_change_survives_the_log() -> None:
-    update = Update(("kraken", "A/B"), 3, b'{"a":1}', 1.5, 2.5, element="x", extras=b"{}", size=4, deleted=True)
+    update = Update(
+        ("kraken", "A/B"), 3, b'{"a":1}', 1.5, 2.5, element="x", extras=b"{}", size=4, deleted=True
+    )
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(update), type=Update) == update

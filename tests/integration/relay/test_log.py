@@ -38,7 +38,12 @@ async def test_the_first_claim_mints_the_epoch_as_the_first_entry(redis: Redis) 
     log = log_of(redis, TICKERS)
     claimed = await log.claim(1, "e1")
     (entry,) = await log.range(START, position("9" * 15), 10)
-    assert (claimed.epoch, claimed.fresh, entry.epoch, entry_id(entry.position)) == ("e1", True, "e1", claimed.last_id)
+    assert (claimed.epoch, claimed.fresh, entry.epoch, entry_id(entry.position)) == (
+        "e1",
+        True,
+        "e1",
+        claimed.last_id,
+    )
 
 
 async def test_a_later_claim_keeps_the_epoch(redis: Redis) -> None:

@@ -43,7 +43,14 @@ async def relay(redis: Redis) -> AsyncIterator[None]:
 
 
 def trade(trade_id: int) -> str:
-    facts = {"trade_id": trade_id, "symbol": "BTC/USDC", "side": "buy", "volume": 0.1, "price": 5.0, "time": 1.7e9}
+    facts = {
+        "trade_id": trade_id,
+        "symbol": "BTC/USDC",
+        "side": "buy",
+        "volume": 0.1,
+        "price": 5.0,
+        "time": 1.7e9,
+    }
     return json.dumps(facts)
 
 

@@ -140,6 +140,11 @@ class Collector:
         self.do("HSET", "process:components", component, process_id)
         return process_id
 
+    def stop(self, kind: str, process_id: str) -> None:
+        """Take a process off the list of active ones, as it does when it stops; its record stays."""
+        self.do("HDEL", f"process:active:{kind}", process_id)
+        self.do("HDEL", "process:components", process_id.split(":", 1)[1].rpartition(":")[0])
+
 
 def position(volume: float, **facts: object) -> dict[str, object]:
     """Return a stored position."""
