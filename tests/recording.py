@@ -34,7 +34,9 @@ class RecordingOutlet(Outlet):
     def drain(self) -> None:
         self._resume()
 
-    async def until(self, condition: Callable[[list[bytes]], bool], deadline_s: float = 10.0) -> list[bytes]:
+    async def until(
+        self, condition: Callable[[list[bytes]], object], deadline_s: float = 10.0
+    ) -> list[bytes]:
         """Return the frames once ``condition`` holds for them."""
         async with asyncio.timeout(deadline_s):
             while not condition(self.frames):

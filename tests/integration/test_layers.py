@@ -71,7 +71,8 @@ async def relaying(*streams: Stream) -> AsyncIterator[Relay]:
 
 async def receive(layer: Any, channel: str) -> dict[str, Any]:
     async with asyncio.timeout(DEADLINE_S):
-        return await layer.receive(channel)
+        message: dict[str, Any] = await layer.receive(channel)
+        return message
 
 
 async def test_a_message_reaches_the_channel_it_was_sent_to(layer: Any) -> None:

@@ -210,7 +210,7 @@ async def test_a_reader_that_stops_and_goes_on_ends_on_the_same_state(
     redis: Redis, layer: LoopLayer, relay: None, stream: Stream, key: Key
 ) -> None:
     outlet, subscription = subscribe(layer, stream, key)
-    await outlet.until(lambda frames: bool(frames))
+    await outlet.until(bool)
     dice = random.Random(7)  # repeatable
     writer = asyncio.create_task(WRITERS[stream.name](redis, 1500))
     while not writer.done():
@@ -232,7 +232,7 @@ async def test_a_slow_latest_subscription_wakes_up_on_the_newest_value(
     redis: Redis, layer: LoopLayer, relay: None
 ) -> None:
     outlet, subscription = subscribe(layer, TICKERS, MARKET)
-    await outlet.until(lambda frames: bool(frames))
+    await outlet.until(bool)
     outlet.fill()
     await write_tickers(redis, 200)
     await settled(redis, TICKERS, MARKET)
@@ -259,7 +259,7 @@ async def test_a_flushed_redis_shows_as_a_new_snapshot(redis: Redis, layer: Loop
     await write_trades(redis, 5)
     await settled(redis, TRADES, MARKET)
     outlet, subscription = subscribe(layer, TRADES, MARKET)
-    await outlet.until(lambda frames: bool(frames))
+    await outlet.until(bool)
     await ask(redis, "FLUSHALL")
     await write_trades(redis, 3, first=100)
     seq, held = await settled(redis, TRADES, MARKET)
@@ -307,7 +307,7 @@ async def _stand_still(own: EmbeddedRedis) -> None:
 
         await close_shared_redis()
         outlet, subscription = subscribe(outer._get_layer(), TRADES, MARKET)
-        await outlet.until(lambda frames: bool(frames))
+        await outlet.until(bool)
         await write_trades(redis, 20)
         os.kill(own.pid, signal.SIGSTOP)
         await asyncio.sleep(4.0)  # longer than every timeout: the fault itself, not a wait for a result
@@ -326,7 +326,7 @@ async def test_a_market_that_appears_later_is_heard_from_its_first_update(
     redis: Redis, layer: LoopLayer, relay: None
 ) -> None:
     outlet, subscription = subscribe(layer, TRADES, ("newex", "BTC/USDC"))
-    await outlet.until(lambda frames: bool(frames))
+    await outlet.until(bool)
     facts = {"trade_id": 1, "symbol": "BTC/USDC", "side": "buy", "volume": 1, "price": 2, "time": 3}
     await ask(redis, "RPUSH", "trades:newex:BTCUSDC", json.dumps(facts), json.dumps({**facts, "trade_id": 2}))
     follower = await follow(outlet, Kind.TAIL, 2, gapless=True)
@@ -350,7 +350,7 @@ async def test_stopping_leaves_nothing_behind_in_the_reader(
 async def test_going_cold_is_counted(redis: Redis, layer: LoopLayer, relay: None) -> None:
     before = COLD.labels("slow")._value.get()
     outlet, subscription = subscribe(layer, TICKERS, MARKET)
-    await outlet.until(lambda frames: bool(frames))
+    await outlet.until(bool)
     outlet.fill()
     assert COLD.labels("slow")._value.get() == before + 1
     outlet.drain()
