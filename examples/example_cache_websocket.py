@@ -285,7 +285,7 @@ def run() -> int:
     if not 0 < given.duration < LARGEST:
         parser.error(f"argument --duration: must be a number of seconds above 0, is {given.duration}")
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    lines = structlog.processors.LogfmtRenderer(["timestamp", "level", "event"], bool_as_flag=False)
+    lines = structlog.processors.LogfmtRenderer(bool_as_flag=False, key_order=["timestamp", "level", "event"])
     structlog.configure(
         processors=[structlog.processors.add_log_level, stamp, lines],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -1,0 +1,55 @@
+"""The smaller examples, each run as its own docstring says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.running_example import EXAMPLES, beside, collector, running, tick
+from tests.live import ADMIN_MAIL, PLAIN_MAIL, LiveServer
+
+WATCH_TICKERS = EXAMPLES / "watch_tickers.py"
+
+
+@pytest.fixture
+def token(live_server_process: LiveServer) -> str:
+    return live_server_process.manage("token", "--user", PLAIN_MAIL).strip()
+
+
+def test_every_example_has_tests_of_its_own() -> None:
+    assert {script.name for script in EXAMPLES.glob("*.py")} == {
+        "example_cache_websocket.py",  # tests/e2e/test_example_cache_websocket.py
+        WATCH_TICKERS.name,
+    }
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda script: script.name)
+def test_each_example_says_how_to_use_it(script: Path) -> None:
+    assert f"examples/{script.name}" in script.read_text().split('"""')[1]
+
+
+def test_watch_tickers_prints_every_tick_of_an_exchange(
+    live_server_process: LiveServer, tmp_path: Path, token: str
+) -> None:
+    environment = beside(live_server_process, TOKEN=token)
+    with (
+        collector(live_server_process) as write,
+        running(tmp_path, environment, "ex_watched", script=WATCH_TICKERS) as it,
+    ):
+        it.await_shown("stream_key")
+        write(tick("ex_watched", 1.25, "BTC/USDC") + tick("ex_watched", 2.5, "GOLD"))
+        it.await_shown('"price": 1.25', '"price": 2.5')
+        confirmation, *updates = [json.loads(line) for line in it.shown.splitlines()]
+        assert confirmation["success"] is True
+        assert {update["symbol"] for update in updates} == {"BTC/USDC", "GOLD"}
+        assert it.interrupted() == 0
+        assert it.log == ""
+
+
+def test_watch_tickers_without_a_token_says_how_to_get_one(
+    live_server_process: LiveServer, tmp_path: Path
+) -> None:
+    with running(tmp_path, beside(live_server_process), script=WATCH_TICKERS) as it:
+        assert it.ended() == 1
+        assert it.log.startswith("TOKEN is not set.")
+        assert f"manage.py token --user {ADMIN_MAIL}" in it.log
