@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from cache_streams.metrics import MALFORMED
 from cache_streams.sources.readers import Command, Reading, Reply
@@ -65,7 +66,7 @@ def _advance(
         asked[index] = next(reading) if answer is None else reading.send(answer)
     except StopIteration as stop:
         results.records[index] = stop.value
-    except ConnectionError:
+    except RedisError:
         raise
     except Exception:  # a defect of one reading must not hide its neighbours
         logger.exception("reading failed", stream=results.stream)

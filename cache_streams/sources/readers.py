@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeAlias
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError
 
 from cache_streams.metrics import MALFORMED
 from cache_streams.streams.declaration import (
@@ -30,12 +30,16 @@ Reading: TypeAlias = Generator[list[Command], list[Reply], list[Record]]
 
 
 def expect(stream: Stream, reply: Reply, kind: type[Any]) -> bool:
-    """Return whether ``reply`` has the type asked for; a key of another Redis type is counted, and read as empty."""
+    """Return whether ``reply`` has the type asked for; a key of another type, or a forbidden one, is counted and empty.
+
+    Raises: any other refusal (``BUSY``, ``LOADING``): it says nothing of the key, and must not pass for its deletion.
+    """
     if isinstance(reply, kind):
         return True
-    if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+    forbidden = isinstance(reply, NoPermissionError)
+    if isinstance(reply, Exception) and not forbidden and not str(reply).startswith("WRONGTYPE"):
         raise reply
-    MALFORMED.labels(stream.name, "wrong_type").inc()
+    MALFORMED.labels(stream.name, "no_permission" if forbidden else "wrong_type").inc()
     return False
 
 
