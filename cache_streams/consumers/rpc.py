@@ -79,6 +79,8 @@ class RpcConsumer(SocketConsumer):
                 await self._stream(request, query)
                 return None
             result = await self._result(request, query)
+        except Refused:
+            raise
         except CacheUnavailable:
             raise self._refused(request, "CACHE_ERROR", "The cache does not answer") from None
         except NameTooLong as long:

@@ -64,7 +64,7 @@ class Socket:
         assert isinstance(frame, dict)
         return frame
 
-    async def ask(self, action: str, /, request_id: object = "q", **params: object) -> Frame:
+    async def ask(self, action: str, request_id: object = "q", /, **params: object) -> Frame:
         """Return the answer to a query: the very next frame."""
         await self.send({"action": action, "request_id": request_id, "params": params})
         frame = await self.receive()
@@ -87,7 +87,7 @@ class Socket:
         assert "result" not in frame
         return str(frame["error_code"])
 
-    async def stream(self, action: str, /, request_id: object = "s1", **params: object) -> str:
+    async def stream(self, action: str, request_id: object = "s1", /, **params: object) -> str:
         """Start a stream and return its key; the very next frame is the confirmation."""
         frame = await self.ask(action, request_id, **params)
         assert (frame["action"], frame["success"]) == (action, True), frame
@@ -110,7 +110,14 @@ class Socket:
                 pass
         return frame
 
-    async def answer_to(self, action: str, /, request_id: object = "amid", **params: object) -> Frame:
+    async def until_told(self, **facts: object) -> Frame:
+        """Return the first update whose result holds ``facts``: what was written just now may come in steps."""
+        frame = await self.until(lambda frame: facts.items() <= frame.get("result", {}).items())
+        result = frame["result"]
+        assert isinstance(result, dict)
+        return result
+
+    async def answer_to(self, action: str, request_id: object = "amid", /, **params: object) -> Frame:
         """Return the answer to a query that is asked while updates arrive."""
         await self.send({"action": action, "request_id": request_id, "params": params})
         return await self.until(lambda frame: frame.get("request_id") == request_id and "success" in frame)
