@@ -78,7 +78,7 @@ async def trades(exchange: str, symbol: str) -> list[Record]:
 
 async def trade_status(key: str) -> str | None:
     """Return when trades of an exchange were last written, ISO as stored. Source: string ``TRADE:STATUS:{key}``."""
-    reply = await _ask("GET", f"TRADE:STATUS:{key}")
+    reply = await _look(TRADES, "GET", f"TRADE:STATUS:{key}")
     return reply.decode(errors="replace") if isinstance(reply, bytes) else None
 
 
@@ -124,18 +124,18 @@ async def market(exchange: str, symbol: str) -> str:
     """Return the symbol under which an exchange has a market that a URL may have spelled with ``-`` or ``_``."""
     if "/" in symbol or not ("-" in symbol or "_" in symbol):
         return symbol
-    if await _ask("HEXISTS", f"tickers:{exchange}", symbol):
+    if await _look(TICKERS, "HEXISTS", f"tickers:{exchange}", symbol):
         return symbol
     slashed = symbol.replace("-", "/", 1) if "-" in symbol else symbol.replace("_", "/", 1)
-    return slashed if await _ask("HEXISTS", f"tickers:{exchange}", slashed) else symbol
+    return slashed if await _look(TICKERS, "HEXISTS", f"tickers:{exchange}", slashed) else symbol
 
 
 async def unified_symbol(exchange: str, symbol: str) -> str:
     """Return the market's name with its slash, where a client may have left it out as the key of its list does."""
-    if "/" in symbol or await _ask("HEXISTS", f"tickers:{exchange}", symbol):
+    if "/" in symbol or await _look(TICKERS, "HEXISTS", f"tickers:{exchange}", symbol):
         return symbol
-    fields = await _ask("HKEYS", f"tickers:{exchange}")
-    names = (field.decode(errors="replace") for field in fields)
+    fields = await _look(TICKERS, "HKEYS", f"tickers:{exchange}")
+    names = (field.decode(errors="replace") for field in fields or ())
     return next((name for name in names if name.replace("/", "") == symbol), symbol)
 
 
@@ -217,6 +217,20 @@ async def _scan(pattern: str) -> list[str]:
         found += [key.decode(errors="replace") for key in keys]
         if int(cursor) == 0:
             return found
+
+
+async def _look(stream: Stream, *command: str) -> Any:  # Any: the reply of any command
+    """Return the reply of a read of one key; None, counted, when that key has another Redis type."""
+
+    def read() -> Reading:
+        (reply,) = yield [command]
+        refused = isinstance(reply, Exception) and not expect(stream, reply, bytes)
+        replies.append(None if refused else reply)
+        return []
+
+    replies: list[Any] = []
+    await _read(stream, read())
+    return replies[0]
 
 
 async def _ask(*command: str | bytes | int) -> Any:  # Any: the reply of any command
