@@ -21,6 +21,8 @@ PING_S = 1.0
 SILENCE_S = 3.0
 """A connection that answers no PING for so long is dead, whatever TCP says."""
 RETRY_S = 0.2
+ARM_S = 2.0
+"""A server that takes a connection and does not answer within this is given up: the next try may reach another."""
 
 logger = structlog.get_logger(__name__)
 
@@ -60,8 +62,9 @@ class Notices:
         client = new_redis(read_timeout_s=None, connections=1, protocol=3)
         connection: AbstractConnection | None = None
         try:
-            connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py
-            await self._arm(connection)
+            async with asyncio.timeout(ARM_S):
+                connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py
+                await self._arm(connection)
             self.armed.set()
             self._on_reset()
             await self._pump(connection)
