@@ -95,10 +95,11 @@ class BarWatch(Watch):
     def take(self, now: float, wall: float) -> tuple[list[Task], float | None]:
         due = list(self._dirty)[:READS_AT_ONCE]
         self._dirty.difference_update(due)
-        tasks = [self._task(key, wall) for key in due]
-        if self._aging:
+        tasks: list[Task] = []
+        if self._aging:  # first: a bar that closes must not be told after the one that followed it
             self._aging = False
             tasks += [Task(_without_io(reader.age(wall))) for reader in self._readers.values()]
+        tasks += [self._task(key, wall) for key in due]
         return tasks, now if self._dirty else None
 
     def notice_all(self) -> None:
