@@ -24,8 +24,16 @@ class MarketPush(RpcConsumer):
         if "symbol" not in names:
             return
         self.connection_id = names["exchange"]
-        symbol = names["symbol"]
-        # Without Redis the symbol stays as the path spells it; the subscription waits for Redis by itself.
+        symbols = spellings(names["symbol"])
+        # Without Redis every spelling is joined; the subscriptions wait for Redis by themselves.
         with suppress(CacheUnavailable):
-            symbol = await cache.market(names["exchange"], symbol)
-        self.join(self.stream, (names["exchange"], symbol), self.push)
+            if len(symbols) > 1 and await cache.has_market(names["exchange"], names["symbol"]):
+                symbols = symbols[:1]
+        for symbol in symbols:
+            self.join(self.stream, (names["exchange"], symbol), self.push)
+
+
+def spellings(symbol: str) -> list[str]:
+    """Return the symbols that a path may mean: as it stands, and with a slash where it has none but ``-`` or ``_``."""
+    slashed = symbol.replace("-", "/", 1) if "-" in symbol else symbol.replace("_", "/", 1)
+    return [symbol] if "/" in symbol or slashed == symbol else [symbol, slashed]

@@ -120,14 +120,9 @@ async def stored_symbol(symbol: str, timeframe: str) -> str:
     return slashless if await _ask("EXISTS", f"ohlcv:{slashless}:{timeframe}") else symbol
 
 
-async def market(exchange: str, symbol: str) -> str:
-    """Return the symbol under which an exchange has a market that a URL may have spelled with ``-`` or ``_``."""
-    if "/" in symbol or not ("-" in symbol or "_" in symbol):
-        return symbol
-    if await _look(TICKERS, "HEXISTS", f"tickers:{exchange}", symbol):
-        return symbol
-    slashed = symbol.replace("-", "/", 1) if "-" in symbol else symbol.replace("_", "/", 1)
-    return slashed if await _look(TICKERS, "HEXISTS", f"tickers:{exchange}", slashed) else symbol
+async def has_market(exchange: str, symbol: str) -> bool:
+    """Return whether an exchange has a ticker of exactly this symbol."""
+    return bool(await _look(TICKERS, "HEXISTS", f"tickers:{exchange}", symbol))
 
 
 async def unified_symbol(exchange: str, symbol: str) -> str:
