@@ -9,13 +9,13 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
-POOL_CONNECTIONS = 64
+POOL_CONNECTIONS = 32
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
 
@@ -26,6 +26,13 @@ def shared_redis() -> Redis:
     client = _clients.get(loop)
     if client is None:
         client = _clients[loop] = new_redis()
+        # Whoever finds all connections busy waits a moment: a crowd is no outage.
+        client.connection_pool = BlockingConnectionPool(
+            connection_class=client.connection_pool.connection_class,
+            max_connections=POOL_CONNECTIONS,
+            timeout=COMMAND_TIMEOUT_S,
+            **client.connection_pool.connection_kwargs,
+        )
     return client
 
 

@@ -29,7 +29,8 @@ from cache_streams.log import (
 from cache_streams.metrics import CONTROL_MESSAGES, LOG_READS, READER_RECONNECTS, RENDER_FAILURES
 from cache_streams.outlet import Body, Outlet
 from cache_streams.protocol.rendition import Rendition
-from cache_streams.streams.declaration import Key, Stream
+from cache_streams.state import KeyStates
+from cache_streams.streams.declaration import Key, Kind, Stream
 from cache_streams.streams.update import Update
 
 BLOCK_MS = 1000
@@ -75,6 +76,19 @@ class Group:
         return [leg for leg in legs if leg not in self.ahead]
 
 
+class View:
+    """The state of the keys that begin alike, kept current by the reader once ``live``; so a join asks Redis nothing."""
+
+    __slots__ = ("legs", "live", "loading", "seen", "states")
+
+    def __init__(self, kind: Kind) -> None:
+        self.states = KeyStates(kind)
+        self.seen = START
+        self.live = False
+        self.loading = asyncio.Lock()
+        self.legs = 0
+
+
 class Followed:
     """One log that this process reads: how far, under which epoch, and for whom."""
 
@@ -84,6 +98,43 @@ class Followed:
         """By what the keys begin with: a whole key, a part of it, or () for the whole log."""
         self.legs: set[Leg] = set()
         """Every leg of this log, hot or cold: all of them must hear of a new epoch."""
+        self.views: dict[Key, View] = {}
+
+    def live_view(self, under: Key) -> View | None:
+        """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""
+        view = self.views.get(under)
+        return view if view is not None and view.live else None
+
+    async def view(self, under: Key) -> View:
+        """Return the current view of ``under``, loading it if nobody has. Raises ``redis.RedisError``."""
+        while True:
+            view = self.views.setdefault(under, View(self.log.stream.kind))
+            async with view.loading:
+                if not view.live:
+                    await self._load(view, under)
+            if self.views.get(under) is view:  # else an epoch changed while it was loaded
+                return view
+
+    def release(self, under: Key) -> None:
+        """Forget a view that no leg needs any more."""
+        view = self.views.get(under)
+        if view is not None:
+            view.legs -= 1
+            if view.legs <= 0:
+                del self.views[under]
+
+    async def _load(self, view: View, under: Key) -> None:
+        state = await self.log.snapshot(under)
+        states, seen = KeyStates(self.log.stream.kind, state.keys), state.position
+        while seen < self.position:
+            until = self.position
+            page = await self.log.range(seen, until, PAGE)
+            for entry in page:
+                if entry.update is not None and entry.update.key[: len(under)] == under:
+                    states.apply(entry.update)
+            seen = page[-1].position if len(page) == PAGE else until
+        # From this loop step on the reader keeps it: nothing was read in between.
+        view.states, view.seen, view.live = states, seen, True
 
     def join(self, under: Key, leg: Leg, seen: Position) -> None:
         """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands."""
@@ -123,6 +174,10 @@ class LogReader:
         self._after_entry: list[Callable[[], None]] = []
         self.delivering = False
         self.connected = asyncio.Event()
+
+    def followed(self, stream: Stream, partition: str) -> Followed | None:
+        """Return the log of ``partition`` if this process reads it already."""
+        return self._followed.get(LogName(stream.name, partition, self._prefix).log)
 
     async def follow(self, stream: Stream, partition: str) -> Followed:
         """Return the log of ``partition``, read from now on. Raises ``redis.RedisError``."""
@@ -250,6 +305,9 @@ class LogReader:
         written = 0
         key = entry.update.key
         for length in range(len(key) + 1):
+            view = followed.views.get(key[:length])
+            if view is not None and view.live and entry.position > view.seen:
+                view.states.apply(entry.update)
             group = followed.groups.get(key[:length])
             if group is not None:
                 written += _deliver(group, entry.update, entry.position)
@@ -264,8 +322,7 @@ class LogReader:
     def _adopt(self, followed: Followed, epoch: str | None) -> None:
         changed, followed.epoch = followed.epoch != epoch, epoch
         if changed:
-            for leg in list(followed.legs):
-                leg.epoch_changed()
+            self._start_over(followed)
 
     async def _check_all(self) -> None:
         for followed in list(self._followed.values()):
@@ -285,8 +342,16 @@ class LogReader:
             self._adopt(followed, epoch)
         elif followed.position not in (standing, START) and not await followed.log.holds(followed.position):
             followed.position = standing  # trimmed past us while we were away
-            for leg in list(followed.legs):
-                leg.epoch_changed()
+            self._start_over(followed)
+
+    def _start_over(self, followed: Followed) -> None:
+        legs = {under: view.legs for under, view in followed.views.items()}
+        followed.views = {}
+        for under, count in legs.items():
+            followed.views[under] = View(followed.log.stream.kind)
+            followed.views[under].legs = count
+        for leg in list(followed.legs):
+            leg.epoch_changed()
 
 
 def _deliver(group: Group, update: Update, at: Position) -> int:

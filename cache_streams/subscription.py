@@ -18,9 +18,8 @@ from cache_streams.log import START, Position
 from cache_streams.metrics import COLD, SNAPSHOTS
 from cache_streams.outlet import Body, Outlet
 from cache_streams.protocol.rendition import Rendition
-from cache_streams.reader import PAGE, STEP_BYTES, Followed, LogReader
+from cache_streams.reader import PAGE, STEP_BYTES, Followed, LogReader, View
 from cache_streams.streams.declaration import Key, Mode, Stream
-from cache_streams.streams.update import KeySnapshot
 
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
@@ -51,6 +50,12 @@ class KeyLeg:
         self.followed: Followed | None = None
         self.seen: Position = START
         self.hot = False
+
+    def attach(self, followed: Followed) -> None:
+        """Belong to a log from now on: it tells of its epochs, and keeps a view for as long as a leg needs it."""
+        self.followed = followed
+        followed.legs.add(self)
+        followed.views.setdefault(self.under, View(followed.log.stream.kind)).legs += 1
 
     def epoch_changed(self) -> None:
         self._subscription.start_over("epoch")
@@ -91,6 +96,7 @@ class Subscription:
         self._legs = [KeyLeg(self, partition, under) for partition, under in legs]
         self._task: asyncio.Task[None] | None = None
         self._needs_snapshot, self._fell_behind = True, False
+        self._unwritten: Sequence[bytes] = ()
 
     @property
     def hot(self) -> bool:
@@ -98,9 +104,10 @@ class Subscription:
         return self._task is None
 
     def start(self) -> None:
-        """Send the snapshot, then every update."""
+        """Send the snapshot, then every update; at once if this process already follows the keys."""
         self.outlet.listeners.add(self)
-        self._run_cold("start")
+        if not (self._attach_known() and self._jump("start")):
+            self._run_cold("start")
 
     async def stop(self) -> None:
         """Send nothing more."""
@@ -113,6 +120,7 @@ class Subscription:
             leg.cool()
             if leg.followed is not None:
                 leg.followed.legs.discard(leg)
+                leg.followed.release(leg.under)
                 self._reader.unfollow(leg.followed)
 
     def outlet_paused(self) -> None:
@@ -159,7 +167,12 @@ class Subscription:
         while True:
             await self.outlet.writable()
             if self._needs_snapshot or self._fell_behind:
-                await self._send_snapshot("slow" if self._fell_behind else reason)
+                await self._look()
+                if self._jump("slow" if self._fell_behind else reason):
+                    return
+                if self._needs_snapshot or self._fell_behind:
+                    continue
+            await self._write_rest()
             for leg in self._legs:
                 if not leg.hot:
                     await self._read_on(leg)
@@ -168,27 +181,62 @@ class Subscription:
             if all(leg.warm() for leg in self._legs):
                 return
 
-    async def _send_snapshot(self, reason: str) -> None:
-        self._needs_snapshot = self._fell_behind = False
-        try:
-            keys = [snapshot for leg_keys in await self._read_snapshot() for snapshot in leg_keys]
-        except (RedisError, OSError):
-            self._needs_snapshot = True
-            raise
-        SNAPSHOTS.labels(reason).inc()
-        await self._write(self.rendition.snapshot(keys, time.time()))
-
-    async def _read_snapshot(self) -> list[tuple[KeySnapshot, ...]]:
-        """Read the state of every leg; each leg then stands where its state held."""
-        parts: list[tuple[KeySnapshot, ...]] = []
+    async def _look(self) -> None:
+        """See to it that the reader has a current view of every leg's keys. Raises ``redis.RedisError``."""
         for leg in self._legs:
+            followed = leg.followed
+            if followed is None:
+                followed = await self._reader.follow(self.stream, leg.partition)
+                leg.attach(followed)
+            await followed.view(leg.under)
+
+    def _attach_known(self) -> bool:
+        """Attach the legs whose keys this process follows already; return whether that is all of them."""
+        for leg in self._legs:
+            followed = self._reader.followed(self.stream, leg.partition)
+            if followed is None or followed.live_view(leg.under) is None:
+                return False
             if leg.followed is None:
-                leg.followed = await self._reader.follow(self.stream, leg.partition)
-                leg.followed.legs.add(leg)
-            state = await leg.followed.log.snapshot(leg.under)
-            leg.seen = state.position
-            parts.append(state.keys)
-        return parts
+                leg.attach(followed)
+        return True
+
+    def _jump(self, reason: str) -> bool:
+        """Write the state as the reader holds it, without waiting; return whether every leg is hot with it.
+
+        False with ``_needs_snapshot`` still set: a view is not current. False without: the state was too big for one
+        loop step, the rest of it is being written, and the log is read from where the state held.
+        """
+        views = [leg.followed.live_view(leg.under) if leg.followed else None for leg in self._legs]
+        keys = []
+        for leg, view in zip(self._legs, views, strict=True):
+            if view is None or leg.followed is None:
+                return False
+            leg.cool()
+            leg.seen = max(view.seen, leg.followed.position)
+            keys += view.states.snapshots()
+        self._needs_snapshot = self._fell_behind = False
+        SNAPSHOTS.labels(reason).inc()
+        payloads = self.rendition.snapshot(keys, time.time())
+        self._unwritten = self._write_step(payloads)
+        if self._unwritten or self.outlet.paused:
+            return False
+        return all(leg.warm() for leg in self._legs)
+
+    def _write_step(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
+        """Write as much as one loop step may; return the rest."""
+        written = 0
+        for number, payload in enumerate(payloads):
+            if written >= STEP_BYTES:
+                return payloads[number:]
+            self.outlet.write(self.prefix, Body(payload))
+            written += len(payload)
+        return ()
+
+    async def _write_rest(self) -> None:
+        while self._unwritten and not (self._needs_snapshot or self._fell_behind):
+            await asyncio.sleep(0)  # only now can the transport say that it is full
+            await self.outlet.writable()
+            self._unwritten = self._write_step(self._unwritten)
 
     async def _read_on(self, leg: KeyLeg) -> None:
         followed = leg.followed
