@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from accounts import metrics
 from accounts.models import User
-from accounts.selectors import active_user
+from accounts.selectors import token_user
 from accounts.tokens import AccessClaims, TokenRefused, verify_access_token
 
 SCHEME = "bearer"
@@ -36,7 +36,7 @@ class BearerAuthentication(BaseAuthentication):
         except TokenRefused as refused:
             metrics.TOKENS_REFUSED.labels(refused.reason).inc()
             return None
-        user = active_user(claims.user_id)
+        user = token_user(claims)
         if user is None:
             metrics.TOKENS_REFUSED.labels("absent").inc()
             return None

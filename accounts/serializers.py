@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.tokens import AccessClaims
+from accounts.tokens import TOKEN_CHARACTERS_MAX, AccessClaims
 
 PASSWORD_CHARACTERS_MAX = 4096
 
@@ -67,6 +67,45 @@ class TokenToVerify(Shape):
     """A token in a body."""
 
     token = serializers.CharField(write_only=True)
+
+
+class TokenRequest(Shape):
+    """Mail and password; ``username`` is another name of ``mail``."""
+
+    mail = serializers.CharField(max_length=254, required=False)
+    username = serializers.CharField(max_length=254, required=False, write_only=True)
+    password = serializers.CharField(
+        max_length=PASSWORD_CHARACTERS_MAX,
+        trim_whitespace=False,
+        write_only=True,
+        style={"input_type": "password"},
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """Find the mail under either name."""
+        mail = attrs.get("mail") or attrs.get("username")
+        if not mail:
+            raise serializers.ValidationError({"mail": "Field required"}, code="required")
+        return {**attrs, "mail": mail}
+
+
+class TokenPair(Shape):
+    """An access token, and a refresh token that is good once."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+
+
+class RefreshRequest(Shape):
+    """A refresh token."""
+
+    refresh = serializers.CharField(write_only=True, max_length=TOKEN_CHARACTERS_MAX)
+
+
+class LogoutRequest(Shape):
+    """The refresh token, where there is one."""
+
+    refresh = serializers.CharField(write_only=True, required=False, max_length=TOKEN_CHARACTERS_MAX)
 
 
 class Empty(Shape):

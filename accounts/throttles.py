@@ -25,7 +25,8 @@ class LoginThrottle(SimpleRateThrottle):
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
         """Return a key of fixed length that shows neither address nor account."""
-        account = request.data.get("username", "") if isinstance(request.data, Mapping) else ""
+        form = request.data if isinstance(request.data, Mapping) else {}
+        account = form.get("username") or form.get("mail") or ""
         who = f"{self.get_ident(request)}\n{str(account).strip().lower()}"
         return f"login:{hashlib.sha256(who.encode(errors='replace')).hexdigest()}"
 

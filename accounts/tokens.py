@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TOKEN_CHARACTERS_MAX = 4096
 CLOCK_SKEW_S = 30.0
+FOREIGN_LIFETIME_S = 86_400.0
 USER_ID_MAX = 2**63 - 1
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -34,7 +35,7 @@ _IMPOSSIBLE_TAIL = 1  # base64 text of 4n + 1 characters encodes nothing
 _ANY_TIME_S = 1e11  # longer than datetime reaches: leaves judging times to this module
 
 Code = Literal["AUTH_MALFORMED", "AUTH_INVALID"]
-Reason = Literal["length", "shape", "header", "signature", "time", "type", "user", "claim"]
+Reason = Literal["length", "shape", "header", "signature", "time", "type", "user", "claim", "family"]
 
 
 class TokenRefused(Exception):
@@ -55,6 +56,26 @@ class AccessClaims:
     jti: str | None = None
     username: str | None = None
     email: str | None = None
+    issued_at: float | None = None
+    family: str | None = None
+    permissions: tuple[str, ...] | None = None
+    """The most that the bearer may do, None: all that the user may. It can take rights away, never add any."""
+
+    @property
+    def revocable_ids(self) -> tuple[str, ...]:
+        """What a revocation may name: the token, and the family that it was issued in."""
+        return tuple(name for name in (self.jti, self.family) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    """What a verified refresh token says; whether it was used before is known to its family alone."""
+
+    user_id: int
+    expires_at: float
+    issued_at: float
+    jti: str
+    family: str
 
 
 def verify_access_token(raw: str, now: float | None = None) -> AccessClaims:
@@ -62,36 +83,90 @@ def verify_access_token(raw: str, now: float | None = None) -> AccessClaims:
 
     Raises ``TokenRefused``: AUTH_MALFORMED for shape and length, AUTH_INVALID for everything else.
     """
-    _check_shape(raw)
-    claims = _signed_claims(raw)
-    expires_at = _check_times(claims, time.time() if now is None else now)
+    claims, expires_at = _verified(raw, now)
     if claims.get("token_type", "access") != "access":
         raise TokenRefused("AUTH_INVALID", "type")
+    session = claims.get("sid")  # other services may mean something else by it
     return AccessClaims(
         user_id=_user_id(claims.get("user_id")),
         expires_at=expires_at,
         jti=_optional_text(claims, "jti"),
         username=_optional_text(claims, "username"),
         email=_optional_text(claims, "email"),
+        issued_at=_finite(claims.get("iat")),
+        family=session if isinstance(session, str) else None,
+        permissions=_permissions(claims),
     )
 
 
-def issue_access_token(user: User, minutes: int | None = None) -> str:
-    """Return a token for ``user`` that lives ``minutes`` (default ``JWT_EXPIRATION_MINUTES``)."""
-    issued_at = int(time.time())
+def verify_refresh_token(raw: str, now: float | None = None) -> RefreshClaims:
+    """Return the claims of a refresh token of ours, judged as an access token is. Raises ``TokenRefused``."""
+    claims, expires_at = _verified(raw, now)
+    if claims.get("token_type") != "refresh":
+        raise TokenRefused("AUTH_INVALID", "type")
+    issued_at, jti, family = (
+        _finite(claims.get("iat")),
+        _optional_text(claims, "jti"),
+        _optional_text(claims, "sid"),
+    )
+    if issued_at is None or jti is None or family is None:
+        raise TokenRefused("AUTH_INVALID", "claim")
+    return RefreshClaims(_user_id(claims.get("user_id")), expires_at, issued_at, jti, family)
+
+
+def issued_before(valid_from: float | None, issued_at: float | None, expires_at: float) -> bool:
+    """Return whether a token is older than ``valid_from`` (Unix seconds, None: no token is too old).
+
+    Other services sign no ``iat``: theirs count as issued ``FOREIGN_LIFETIME_S`` before they end, the longest that is known.
+    """
+    if valid_from is None:
+        return False
+    return (expires_at - FOREIGN_LIFETIME_S if issued_at is None else issued_at) < valid_from
+
+
+def issue_access_token(user: User, minutes: int | None = None, *, family: str | None = None) -> str:
+    """Return a token for ``user`` that lives ``minutes`` (default ``JWT_EXPIRATION_MINUTES``); ``family`` can revoke it."""
+    issued_at = _now()
     lifetime_s = 60 * (settings.JWT_EXPIRATION_MINUTES if minutes is None else minutes)
+    claims: dict[str, object] = {
+        "sub": user.mail,
+        "user_id": user.pk,
+        "username": user.mail,
+        "email": user.mail,
+        "exp": int(issued_at) + lifetime_s,
+        "iat": issued_at,
+        "jti": uuid.uuid4().hex,
+        "token_type": "access",
+    }
+    if family is not None:
+        claims["sid"] = family
+    return _backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).encode(claims)
+
+
+def issue_refresh_token(user: User, *, family: str, jti: str, expires_at: float) -> str:
+    """Return a refresh token, which opens nothing and is good for one new pair of tokens."""
     return _backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).encode(
         {
             "sub": user.mail,
             "user_id": user.pk,
-            "username": user.mail,
-            "email": user.mail,
-            "exp": issued_at + lifetime_s,
-            "iat": issued_at,
-            "jti": uuid.uuid4().hex,
-            "token_type": "access",
+            "exp": int(expires_at),
+            "iat": _now(),
+            "jti": jti,
+            "sid": family,
+            "token_type": "refresh",
         }
     )
+
+
+def _now() -> float:
+    return round(time.time(), 6)  # a new password and the next token may share a millisecond
+
+
+def _verified(raw: str, now: float | None) -> tuple[Mapping[str, object], float]:
+    """Return the payload of any token of this deployment, and its end."""
+    _check_shape(raw)
+    claims = _signed_claims(raw)
+    return claims, _check_times(claims, time.time() if now is None else now)
 
 
 def _check_shape(raw: str) -> None:
@@ -160,6 +235,14 @@ def _user_id(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= USER_ID_MAX:
         raise TokenRefused("AUTH_INVALID", "user")
     return value
+
+
+def _permissions(claims: Mapping[str, object]) -> tuple[str, ...] | None:
+    """Return the claim ``permissions``; one of another shape than a list allows nothing."""
+    if "permissions" not in claims:
+        return None
+    claimed = claims["permissions"]
+    return tuple(name for name in claimed if isinstance(name, str)) if isinstance(claimed, list) else ()
 
 
 def _optional_text(claims: Mapping[str, object], name: str) -> str | None:

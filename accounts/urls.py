@@ -3,14 +3,20 @@
 from django.conf import settings
 from django.urls import re_path
 
-from accounts import views
-from accounts.routes import both_forms
+from accounts import token_views, views
+from accounts.routes import alias, both_forms
 
 _API = settings.API_PREFIX.strip("/")
 
 urlpatterns = [
     *both_forms(f"{_API}/auth/login", views.LoginView, "login"),
     *both_forms(f"{_API}/auth/verify", views.VerifyView, "verify"),
+    *both_forms(f"{_API}/auth/token", token_views.TokenView, "token"),
+    *both_forms(f"{_API}/auth/token/refresh", token_views.RefreshView, "token-refresh"),
+    *both_forms(f"{_API}/auth/logout", token_views.LogoutView, "logout"),
+    *alias(f"{_API}/auth/token/verify", views.VerifyView),
+    *alias(f"{_API}/auth/token/logout", token_views.LogoutView),
+    *alias(f"{_API}/auth/refresh", token_views.RefreshView),
     *both_forms(f"{_API}/orm/users/me", views.MeView, "me"),
     re_path(rf"^{_API}/orm(/.*)?$", views.UnknownResource.as_view()),
 ]

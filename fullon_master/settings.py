@@ -60,6 +60,7 @@ AUTH_USER_MODEL = "accounts.User"
 JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY", debug=DEBUG)
 JWT_ALGORITHM = env.choice("JWT_ALGORITHM", "HS256", ("HS256", "HS384", "HS512"))
 JWT_EXPIRATION_MINUTES = env.integer("JWT_EXPIRATION_MINUTES", 60, minimum=1, maximum=525_600)
+JWT_REFRESH_DAYS = env.integer("JWT_REFRESH_DAYS", 7, minimum=1, maximum=365)
 if JWT_SECRET_KEY == SECRET_KEY:
     env.refuse("SECRET_KEY and JWT_SECRET_KEY are equal: who may check tokens could then forge sessions.")
 LOGIN_ATTEMPTS_PER_MINUTE = env.integer("LOGIN_ATTEMPTS_PER_MINUTE", 30, minimum=1, maximum=100_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -63,8 +64,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False, help_text="May use the admin site and see private streams.")
     is_active = models.BooleanField(default=True, help_text="Clear this instead of deleting a user.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    tokens_valid_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Tokens issued before are refused; set by a new password.",
+    )
 
     objects: ClassVar[UserManager] = UserManager()
+
+    _password_removed = False
 
     USERNAME_FIELD = "mail"
     EMAIL_FIELD = "mail"
@@ -79,6 +88,35 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.mail
+
+    def save(
+        self,
+        *,
+        force_insert: bool | tuple[models.base.ModelBase, ...] = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+    ) -> None:
+        """Store the user; a password that somebody changed ends the tokens that were issued before.
+
+        Django leaves the clear text here until the save only when the change was meant: a login that replaces an old
+        kind of hash takes it away first.
+        """
+        changed = (
+            self._password_removed or getattr(self, "_password", None) is not None
+        )  # the stubs know no _password
+        if changed and not self._state.adding:
+            self.tokens_valid_from = timezone.now()
+            update_fields = None if update_fields is None else {*update_fields, "tokens_valid_from"}
+        self._password_removed = False
+        super().save(
+            force_insert=force_insert, force_update=force_update, using=using, update_fields=update_fields
+        )
+
+    def set_unusable_password(self) -> None:
+        """Take the password away, which the next save notices."""
+        super().set_unusable_password()
+        self._password_removed = True
 
     def clean(self) -> None:
         """Store the canonical mail also when a form wrote it."""

@@ -1,0 +1,52 @@
+"""Credentials that the gateway must remember: families of refresh tokens, and tokens that ended before their time."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from accounts.models.users import User
+
+JTI_CHARACTERS_MAX = 255
+
+
+class TokenFamily(models.Model):
+    """One login with refresh tokens: of all that were rotated only the newest is good, and reuse ends them all.
+
+    Kept until the newest refresh token would have expired.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
+    jti = models.CharField(max_length=32, help_text="Id of the one refresh token that may still be used.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "token families"
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class RevokedToken(models.Model):
+    """An access token, or every access token of a family, that ended before its time; never the token itself.
+
+    Kept until the tokens would have expired.
+    """
+
+    jti = models.CharField(
+        max_length=JTI_CHARACTERS_MAX, unique=True, help_text="The token's jti, or the id of its family."
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="revoked_tokens")
+    expires_at = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.jti

@@ -1,0 +1,125 @@
+"""Requests about pairs of tokens: get one, get the next one, log out; as simplejwt's own views answer."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import families, metrics, serializers
+from accounts.authentication import bearer_token
+from accounts.errors import Refused
+from accounts.services import authenticate_by_password
+from accounts.throttles import LoginThrottle
+from accounts.tokens import (
+    AccessClaims,
+    RefreshClaims,
+    TokenRefused,
+    verify_access_token,
+    verify_refresh_token,
+)
+
+
+class PublicView(APIView):
+    """A view whose credential is part of the request that it judges."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (JSONParser, FormParser, MultiPartParser)
+
+
+def refused_token(refused: TokenRefused) -> Refused:
+    """Return what a bad token is answered with, and count it."""
+    metrics.TOKENS_REFUSED.labels(refused.reason).inc()
+    return Refused("Token is invalid", extra={"code": "token_not_valid"})
+
+
+class TokenView(PublicView):
+    """``POST /auth/token``."""
+
+    throttle_classes = (LoginThrottle,)
+
+    @extend_schema(
+        summary="Log in and get an access and a refresh token",
+        tags=["auth"],
+        request=serializers.TokenRequest,
+        responses=serializers.TokenPair,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer a pair of tokens; 401 alike for an unknown mail, a wrong password and an inactive user."""
+        form = serializers.TokenRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        user = authenticate_by_password(form.validated_data["mail"], form.validated_data["password"])
+        if user is None:
+            metrics.LOGINS.labels("refused").inc()
+            raise Refused(
+                "No active account found with the given credentials", extra={"code": "no_active_account"}
+            )
+        LoginThrottle().forget(request, self)
+        metrics.LOGINS.labels("accepted").inc()
+        return Response(serializers.TokenPair(families.start_family(user)).data)
+
+    def throttled(self, request: Request, wait: float) -> NoReturn:
+        """Count the refusal besides."""
+        metrics.LOGINS.labels("throttled").inc()
+        super().throttled(request, wait)
+
+
+class RefreshView(PublicView):
+    """``POST /auth/token/refresh``."""
+
+    @extend_schema(
+        summary="Exchange a refresh token for a new pair; each is good once",
+        tags=["auth"],
+        request=serializers.RefreshRequest,
+        responses=serializers.TokenPair,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer the next pair; a refresh token that comes again ends every token of its login."""
+        form = serializers.RefreshRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            pair = families.rotate(form.validated_data["refresh"])
+        except TokenRefused as refused:
+            raise refused_token(refused) from None
+        return Response(serializers.TokenPair(pair).data)
+
+
+class LogoutView(PublicView):
+    """``POST /auth/logout``."""
+
+    @extend_schema(
+        summary="End the token of the Authorization header, the refresh token of the body, and their login",
+        tags=["auth"],
+        auth=[{"bearer": []}, {}],  # type: ignore[list-item]  # annotated as texts, written out as it is
+        request=serializers.LogoutRequest,
+        responses=serializers.Empty,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer ``{}``; open sockets of the tokens are closed."""
+        form = serializers.LogoutRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        named = self._named(bearer_token(request), form.validated_data.get("refresh"))
+        ended = [families.log_out(claims) for claims in named]
+        if not all(ended):
+            raise ParseError("This token has no jti: it can be revoked by nobody and ends by itself.")
+        return Response({})
+
+    def _named(self, access: str | None, refresh: str | None) -> list[AccessClaims | RefreshClaims]:
+        named: list[AccessClaims | RefreshClaims] = []
+        try:
+            if access is not None:
+                named.append(verify_access_token(access))
+            if refresh is not None:
+                named.append(verify_refresh_token(refresh))
+        except TokenRefused as refused:
+            raise refused_token(refused) from None
+        if not named:
+            raise Refused("Not authenticated")
+        return named
