@@ -1,6 +1,6 @@
 """The WebSocket protocol that ``serve`` gives to uvicorn: its sans-I/O class plus a frame sink and a handshake deadline.
 
-What of uvicorn's internals is touched here is named in ``tests/integration/test_uvicorn_seams.py``.
+What of uvicorn's internals is touched here is named in ``tests/integration/server/test_uvicorn_seams.py``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 
 from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES
@@ -32,17 +33,16 @@ class TransportSink:
         self.on_resume: Callable[[], None] | None = None
 
     def write(self, frame: bytes) -> None:
-        protocol = self._protocol
-        if not (protocol.close_sent or protocol.disconnected):
-            protocol.transport.write(frame)
+        if self._is_open():
+            self._protocol.transport.write(frame)
 
     def buffered(self) -> int:
         return self._protocol.transport.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
-        protocol = self._protocol
-        if protocol.close_sent or protocol.disconnected:
+        if not self._is_open():
             return
+        protocol = self._protocol
         protocol.conn.send_close(code, reason)
         protocol.transport.write(b"".join(protocol.conn.data_to_send()))
         protocol.close_sent = True
@@ -54,6 +54,11 @@ class TransportSink:
 
     def abort(self) -> None:
         self._protocol.transport.abort()
+
+    def _is_open(self) -> bool:
+        protocol = self._protocol
+        # The transport closes first when the client says goodbye; what it has not read yet keeps the connection alive.
+        return not (protocol.close_sent or protocol.disconnected or protocol.transport.is_closing())
 
 
 class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -82,6 +87,18 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
                 True  # else uvicorn logs each refusal as an application that never answered
             )
 
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        self._end_soon()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._end_soon()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._end_soon()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.sink.on_pause is not None:
@@ -91,3 +108,8 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
         super().resume_writing()
         if self.sink.on_resume is not None:
             self.sink.on_resume()
+
+    def _end_soon(self) -> None:
+        """Cut a closing connection after a grace: uvicorn waits without end for a peer that does not read."""
+        if self.transport.is_closing():
+            self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)

@@ -1,0 +1,343 @@
+"""The frame sink over a real uvicorn and real sockets: order, pauses, and closes that reach everybody or end them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+from cache_streams import outlet
+from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, Body, SinkOutlet
+from cache_streams.server import frames
+from cache_streams.server.frames import SEND_BUFFER_BYTES, GatewayWebSocketProtocol, TransportSink
+
+DEADLINE_S = 10.0
+DEAF_CLOSE_S = 2.0
+"""How long a client that reads nothing may keep a closed socket alive."""
+
+Message = dict[str, Any]  # Any: an ASGI message
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+CHUNK = Body(b"x" * 8192)
+
+
+@dataclass
+class Served:
+    """One socket as its application sees it."""
+
+    sink: TransportSink
+    send: Send
+    receive: Receive
+    ended: asyncio.Event
+
+    @property
+    def protocol(self) -> GatewayWebSocketProtocol:
+        return self.sink._protocol
+
+    async def disconnected(self) -> Message:
+        """Return the disconnect that the application is told of."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                message = await self.receive()
+                if message["type"] == "websocket.disconnect":
+                    return message
+
+
+class Application:
+    """Accepts each socket and hands it to the test that waits for it; refuses ``/refused``."""
+
+    def __init__(self) -> None:
+        self.sockets: asyncio.Queue[Served] = asyncio.Queue()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        if scope["path"] == "/refused":
+            await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b'{"error_code":"AUTH_MISSING"}'})
+            return
+        await send({"type": "websocket.accept"})
+        served = Served(scope["extensions"][EXTENSION], send, receive, asyncio.Event())
+        await self.sockets.put(served)
+        await served.ended.wait()
+
+    async def next(self) -> Served:
+        """Return the socket that was opened last."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self.sockets.get()
+
+
+@dataclass
+class Gateway:
+    application: Application
+    port: int
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[tuple[ClientConnection, Served]]:
+        """Connect a client that reads."""
+        async with websockets.connect(f"ws://127.0.0.1:{self.port}/", compression=None) as client:
+            served = await self.application.next()
+            try:
+                yield client, served
+            finally:
+                served.ended.set()
+
+    @asynccontextmanager
+    async def deaf(self) -> AsyncIterator[tuple[socket.socket, Served]]:
+        """Connect a client that reads its handshake and nothing more."""
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            await loop.sock_connect(client, ("127.0.0.1", self.port))
+            await loop.sock_sendall(
+                client,
+                b"GET / HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            )
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                answer += await loop.sock_recv(client, 1)
+            served = await self.application.next()
+            try:
+                yield client, served
+            finally:
+                served.ended.set()
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    """A uvicorn of this very loop, configured as a worker's is."""
+    application = Application()
+    config = uvicorn.Config(
+        application,
+        ws=GatewayWebSocketProtocol,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server._serve([listener]))
+        async with asyncio.timeout(DEADLINE_S):
+            while not server.started:
+                await asyncio.sleep(0.005)
+        yield Gateway(application, listener.getsockname()[1])
+        server.should_exit = True
+        async with asyncio.timeout(DEADLINE_S):
+            await serving
+
+
+async def fill(served: Served) -> SinkOutlet:
+    """Write until the transport is full; return the outlet that says so."""
+    full = SinkOutlet(served.sink)
+    async with asyncio.timeout(DEADLINE_S):
+        while not full.paused:
+            full.write(b"", CHUNK)
+            await asyncio.sleep(0)
+    return full
+
+
+async def lost(served: Served, within_s: float) -> None:
+    """Wait until the connection is gone."""
+    async with asyncio.timeout(within_s):
+        while not served.protocol.disconnected:
+            await asyncio.sleep(0.005)
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+async def test_frames_of_the_sink_arrive_in_order_with_those_that_asgi_sends(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        leaving = SinkOutlet(served.sink)
+        for number in range(0, 300, 3):
+            leaving.send(b"%d" % number)
+            await served.send({"type": "websocket.send", "text": str(number + 1)})
+            leaving.write(b"%d" % ((number + 2) // 10), Body(b"%d" % ((number + 2) % 10)))
+        async with asyncio.timeout(DEADLINE_S):
+            received = [int(await client.recv()) for _ in range(300)]
+        assert received == list(range(300))
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65535, 65536, 300_000])
+async def test_a_frame_of_any_length_is_read_as_it_was_written(gateway: Gateway, length: int) -> None:
+    async with gateway.reader() as (client, served):
+        SinkOutlet(served.sink).send(b"x" * length)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await client.recv() == "x" * length
+
+
+async def test_the_kernel_hides_no_more_than_a_bounded_backlog(gateway: Gateway) -> None:
+    async with gateway.deaf() as (_, served):
+        raw = served.protocol.transport.get_extra_info("socket")
+        kept = raw.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert kept in {SEND_BUFFER_BYTES, 2 * SEND_BUFFER_BYTES}  # Linux doubles it for its own bookkeeping
+        full = await fill(served)
+        written = len(CHUNK.frame)
+        assert full.buffered() <= HIGH_WATER_BYTES + written
+
+
+# -- pauses -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_client_that_stops_reading_pauses_the_outlet_and_one_that_reads_again_resumes_it(
+    gateway: Gateway,
+) -> None:
+    async with gateway.deaf() as (client, served):
+        full = await fill(served)
+        loop, resumed = asyncio.get_running_loop(), asyncio.create_task(full.writable())
+        assert not resumed.done()
+        async with asyncio.timeout(DEADLINE_S):
+            while not resumed.done():
+                await loop.sock_recv(client, 65536)
+        assert not full.paused
+        full.shut()
+
+
+async def test_a_client_that_reads_nothing_is_cut_after_the_stall(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "STALL_S", 0.3)
+    monkeypatch.setattr(outlet, "STALL_LOOK_S", 0.05)
+    async with gateway.deaf() as (_, served):
+        await fill(served)
+        await lost(served, DEADLINE_S)
+        assert (await served.disconnected())["type"] == "websocket.disconnect"
+
+
+# -- closes -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_close_reaches_a_reading_client_with_code_and_reason_after_what_was_written(
+    gateway: Gateway,
+) -> None:
+    async with gateway.reader() as (client, served):
+        leaving = SinkOutlet(served.sink)
+        leaving.send(b"last words")
+        leaving.close(1008, "Token expired")
+        async with asyncio.timeout(DEADLINE_S):
+            assert await client.recv() == "last words"
+            await client.wait_closed()
+        assert (client.close_code, client.close_reason) == (1008, "Token expired")
+        assert await served.disconnected() == {
+            "type": "websocket.disconnect",
+            "code": 1008,
+            "reason": "Token expired",
+        }
+        await lost(served, DEAF_CLOSE_S)
+
+
+async def test_a_deaf_client_is_ended_soon_after_a_close(gateway: Gateway) -> None:
+    async with gateway.deaf() as (_, served):
+        full = await fill(served)
+        full.close(1008, "Token expired")
+        assert (await served.disconnected())["code"] == 1008
+        await lost(served, DEAF_CLOSE_S)
+
+
+async def test_nothing_is_written_after_a_close_and_a_second_close_is_none(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        leaving = SinkOutlet(served.sink)
+        leaving.close(1008, "first")
+        leaving.send(b"too late")
+        leaving.close(1011, "second")
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(websockets.ConnectionClosedError):
+                await client.recv()
+        assert (client.close_code, client.close_reason) == (1008, "first")
+
+
+async def test_a_client_that_was_not_read_from_is_read_again_for_its_answer_to_the_close(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "CLOSE_GRACE_S", 10 * DEADLINE_S)  # only the client's answer can end it
+    async with gateway.reader() as (client, served):
+        await client.send("a request that nobody takes")
+        async with asyncio.timeout(DEADLINE_S):
+            while not served.protocol.read_paused:
+                await asyncio.sleep(0.005)
+        served.sink.close(1001, "server_shutdown")
+        async with asyncio.timeout(DEADLINE_S):
+            await client.wait_closed()
+        assert client.close_code == 1001
+        await lost(served, DEADLINE_S)
+
+
+async def test_a_close_after_the_clients_own_is_none(gateway: Gateway) -> None:
+    async with gateway.deaf() as (client, served):
+        full = await fill(served)  # so that the connection cannot end at once
+        await say_goodbye(client)
+        assert (await served.disconnected())["code"] == 1000
+        full.close(1008, "Token expired")
+        full.send(b"too late")
+
+
+async def test_a_client_that_says_goodbye_and_reads_nothing_is_ended_soon(gateway: Gateway) -> None:
+    async with gateway.deaf() as (client, served):
+        await fill(served)
+        await say_goodbye(client)
+        await lost(served, DEAF_CLOSE_S)
+
+
+async def say_goodbye(client: socket.socket) -> None:
+    payload, mask = struct.pack("!H", 1000), b"\x00\x00\x00\x00"
+    await asyncio.get_running_loop().sock_sendall(client, b"\x88\x82" + mask + payload)
+
+
+async def test_a_deaf_client_does_not_hold_up_the_servers_end(gateway: Gateway) -> None:
+    async with gateway.deaf() as (_, served):
+        await fill(served)
+        served.protocol.shutdown()
+        await lost(served, DEAF_CLOSE_S)
+
+
+async def test_a_deaf_client_that_answers_no_ping_is_ended_soon(gateway: Gateway) -> None:
+    async with gateway.deaf() as (_, served):
+        await fill(served)
+        served.protocol.send_keepalive_ping()
+        served.protocol.keepalive_timeout()
+        await lost(served, DEAF_CLOSE_S)
+
+
+async def test_an_abort_ends_the_connection_at_once(gateway: Gateway) -> None:
+    async with gateway.deaf() as (_, served):
+        (await fill(served)).abort()
+        await lost(served, DEAF_CLOSE_S)
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_refusal_reaches_the_client_and_is_no_error_of_the_application(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await websockets.connect(f"ws://127.0.0.1:{gateway.port}/refused")
+    assert refused.value.response.status_code == 401
+    assert json.loads(refused.value.response.body) == {"error_code": "AUTH_MISSING"}
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_a_handshake_that_is_none_is_refused_without_a_scope(gateway: Gateway) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        answer = await reader.read(-1)
+    assert answer.startswith(b"HTTP/1.1 400")
+    writer.close()
+    await writer.wait_closed()
