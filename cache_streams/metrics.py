@@ -29,6 +29,7 @@ RELAY_LAG_S = Histogram(
 )
 TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
+CONSUMER_FAILURES = Counter("gw_consumer_failures_total", "Sockets closed with 1011: a defect of ours.")
 RENDER_FAILURES = Counter(
     "gw_render_failures_total", "Updates that a family failed to render: a defect of ours."
 )
@@ -46,8 +47,24 @@ REQUEST_ERRORS = Counter("gw_request_errors_total", "Requests answered with an e
 LAYER_DROPPED = Counter(
     "gw_layer_dropped_total", "Channel-layer messages dropped because a channel's queue was full."
 )
-NEWS_LOST = Counter("gw_news_lost_total", "Changes of users that could not be announced: Redis was away.")
+NEWS_LOST = Counter(
+    "gw_news_lost_total", "News of users and their agents that could not be announced: Redis was away."
+)
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])
 HEALTH_FAILURES = Counter(
     "gw_health_failures_total", "Looks at a neighbour that failed or took longer than 1 s.", ["component"]
+)
+AGENTS_APPENDED = Counter("agents_events_appended_total", "Agent events stored, by type.", ["type"])
+AGENTS_REFUSALS = Counter("agents_refusals_total", "Requests about agent runs refused, by code.", ["code"])
+AGENTS_OUT_OF_ORDER = Counter("agents_out_of_order_total", "Agent events that the run's grammar refused.")
+AGENTS_ISOLATION_REFUSALS = Counter(
+    "agents_isolation_refusals_total", "Requests that named another user than they may speak for."
+)
+AGENTS_ENDED = Counter("agents_runs_ended_total", "Agent runs that ended, by status.", ["status"])
+AGENTS_TRIMMED = Counter("agents_events_trimmed_total", "Agent events dropped by retention.")
+AGENTS_INGESTED = Counter(
+    "agents_ingest_entries_total", "Signed entries taken from Redis, by outcome.", ["outcome"]
+)
+AGENTS_RUNNER_ENDS = Counter(
+    "agents_runner_ends_total", "Runs executed by this process' runner, by outcome.", ["outcome"]
 )

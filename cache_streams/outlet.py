@@ -44,6 +44,16 @@ def text_header(length: int) -> bytes:
     return b"\x81\x7f" + length.to_bytes(8, "big")
 
 
+class Retainer(Protocol):
+    """What a server's protocol calls once a socket is its own to keep."""
+
+    def received(self, frame: str | bytes) -> None:
+        """Take a whole inbound message; nothing more is read until ``resume_reading``."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+
 class FrameSink(Protocol):
     """What a server offers under ``EXTENSION``: the socket's own transport."""
 
@@ -61,6 +71,12 @@ class FrameSink(Protocol):
 
     def abort(self) -> None:
         """End the connection now; what is buffered is lost."""
+
+    def retain(self, retainer: Retainer) -> None:
+        """Keep the socket when the ASGI application returns, and call ``retainer`` from now on."""
+
+    def resume_reading(self) -> None:
+        """Read on: what was received is answered."""
 
 
 class Outlet(ABC):

@@ -166,20 +166,24 @@ class Subscription:
         """Write what is missing; return in the loop step in which every leg has become hot."""
         while True:
             await self.outlet.writable()
-            if self._needs_snapshot or self._fell_behind:
+            if self._must_jump():
                 await self._look()
                 if self._jump("slow" if self._fell_behind else reason):
                     return
-                if self._needs_snapshot or self._fell_behind:
+                if self._must_jump():
                     continue
             await self._write_rest()
             for leg in self._legs:
                 if not leg.hot:
                     await self._read_on(leg)
-            if self.outlet.paused or self._needs_snapshot or self._fell_behind:
+            if self.outlet.paused or self._must_jump():
                 continue
             if all(leg.warm() for leg in self._legs):
                 return
+
+    def _must_jump(self) -> bool:
+        """Return whether the state has to be sent anew before anything else: at the start, or to a latest reader that slept."""
+        return self._needs_snapshot or self._fell_behind
 
     async def _look(self) -> None:
         """See to it that the reader has a current view of every leg's keys. Raises ``redis.RedisError``."""
@@ -233,7 +237,7 @@ class Subscription:
         return ()
 
     async def _write_rest(self) -> None:
-        while self._unwritten and not (self._needs_snapshot or self._fell_behind):
+        while self._unwritten and not self._must_jump():
             await asyncio.sleep(0)  # only now can the transport say that it is full
             await self.outlet.writable()
             self._unwritten = self._write_step(self._unwritten)

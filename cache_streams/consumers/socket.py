@@ -15,6 +15,7 @@ from django.conf import settings
 
 from accounts.identity import Identity
 from cache_streams.authentication import Login
+from cache_streams.consumers.retained import RetainedSocket
 from cache_streams.layers import LogBackedChannelLayer, LoopLayer
 from cache_streams.log import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
@@ -66,6 +67,20 @@ class SocketConsumer(AsyncConsumer):
     def identity(self) -> Identity:
         """The user, with the rights that the socket was opened with."""
         return self.login.identity
+
+    async def __call__(
+        self, scope: Any, receive: Any, send: Any
+    ) -> None:  # Any: Channels types these per event
+        """Serve the socket; where the server can keep it for us, return after the handshake."""
+        sink = (scope.get("extensions") or {}).get(EXTENSION)
+        if sink is None:
+            await super().__call__(scope, receive, send)
+            return
+        self.scope, self.base_send = scope, send
+        await self.dispatch(await receive())
+        # Only what is asked for later is kept: headers, and a token in the query string, go with the handshake.
+        self.scope = {name: scope[name] for name in ("type", "path", "login", "url_route")}  # type: ignore[assignment]  # a part of one
+        sink.retain(RetainedSocket(self.dispatch, resume=sink.resume_reading, close=sink.close))
 
     async def dispatch(self, message: Message) -> None:
         """Call the handler of one ASGI message.

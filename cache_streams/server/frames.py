@@ -10,12 +10,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES
+from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES, Retainer
 
 SEND_BUFFER_BYTES = 128 * 1024
 """By default the kernel hides up to 4 MB of stale prices from us."""
@@ -25,23 +25,27 @@ CLOSE_GRACE_S = 1.0
 class TransportSink:
     """The frame sink of one socket; see ``cache_streams.outlet.FrameSink``."""
 
-    __slots__ = ("_protocol", "on_pause", "on_resume")
+    __slots__ = ("_protocol", "is_open", "on_pause", "on_resume", "retainer")
 
     def __init__(self, protocol: GatewayWebSocketProtocol) -> None:
         self._protocol = protocol
         self.on_pause: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
+        self.retainer: Retainer | None = None
+        # A flag of our own, asked for every delivery: no frame may follow a close frame, whoever sent it.
+        self.is_open = True
 
     def write(self, frame: bytes) -> None:
-        if self._is_open():
+        if self.is_open:
             self._protocol.transport.write(frame)
 
     def buffered(self) -> int:
         return self._protocol.transport.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
-        if not self._is_open():
+        if not self.is_open:
             return
+        self.is_open = False
         protocol = self._protocol
         protocol.conn.send_close(code, reason)
         protocol.transport.write(b"".join(protocol.conn.data_to_send()))
@@ -55,10 +59,22 @@ class TransportSink:
     def abort(self) -> None:
         self._protocol.transport.abort()
 
-    def _is_open(self) -> bool:
+    def retain(self, retainer: Retainer) -> None:
+        self.retainer = retainer
+        self._protocol.retained()
+
+    def resume_reading(self) -> None:
         protocol = self._protocol
-        # The transport closes first when the client says goodbye; what it has not read yet keeps the connection alive.
-        return not (protocol.close_sent or protocol.disconnected or protocol.transport.is_closing())
+        if protocol.read_paused and not protocol.disconnected:
+            protocol.read_paused = False
+            protocol.transport.resume_reading()
+
+
+class _NoQueue:
+    """Takes the place of a retained socket's ASGI queue: nobody reads it any more, and empty it costs 3 KB."""
+
+    def put_nowait(self, message: ASGIReceiveEvent) -> None:
+        pass
 
 
 class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -80,15 +96,51 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
         extensions: dict[str, Any] = self.scope["extensions"]  # Any: ASGI leaves extensions open
         extensions[EXTENSION] = self.sink
 
-    async def send(self, message: ASGISendEvent) -> None:
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and self.close_sent:
-            self.handshake_complete = (
-                True  # else uvicorn logs each refusal as an application that never answered
-            )
+    def retained(self) -> None:
+        """Let go of what only the handshake and the ASGI application needed."""
+        while not self.queue.empty():  # frames that came with the handshake
+            message = self.queue.get_nowait()
+            if message["type"] == "websocket.receive" and self.sink.retainer is not None:
+                text = message.get("text")
+                self.sink.retainer.received(text if text is not None else message.get("bytes") or b"")
+        self.queue = _NO_QUEUE
+        # uvicorn closes the transport of an application that returned, unless a close is under way already.
+        self.close_timer = self.loop.call_later(0, _nothing)
+        del self.scope, self.request, self.response
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if self.sink.retainer is not None and not self.close_sent:
+            self.close_timer = None
+
+    def send_receive_event_to_app(self) -> None:
+        if self.sink.retainer is None:
+            super().send_receive_event_to_app()
+            return
+        frames, self.frames = self.frames, []
+        if self.close_sent:
+            return
+        received = frames[0] if len(frames) == 1 else b"".join(frames)
+        if self.curr_msg_data_type == "text":
+            try:
+                message: str | bytes = received.decode()
+            except UnicodeDecodeError:
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        else:
+            message = bytes(received)
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        self.sink.retainer.received(message)
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
+        self._end_soon()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
         self._end_soon()
 
     def keepalive_timeout(self) -> None:
@@ -98,6 +150,21 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         super().shutdown()
         self._end_soon()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.sink.is_open = False
+        super().connection_lost(exc)
+        if self.sink.retainer is not None:
+            self.sink.retainer.lost()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "websocket.close":
+            self.sink.is_open = False
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = (
+                True  # else uvicorn logs each refusal as an application that never answered
+            )
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -110,6 +177,14 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
             self.sink.on_resume()
 
     def _end_soon(self) -> None:
-        """Cut a closing connection after a grace: uvicorn waits without end for a peer that does not read."""
+        """Write no more, and cut the closing connection after a grace: uvicorn waits without end for a deaf peer."""
+        self.sink.is_open = False
         if self.transport.is_closing():
             self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)
+
+
+def _nothing() -> None:
+    """What a timer calls that only has to exist."""
+
+
+_NO_QUEUE: Any = _NoQueue()  # Any: stands where uvicorn keeps an asyncio.Queue
