@@ -5,11 +5,13 @@ import re
 
 import structlog
 
-# A query parameter that carries a credential; a bearer header; anything of the shape of a JWT.
+# A query parameter that carries a credential; a bearer header; anything of the shape of a JWT; one in base64, as a
+# subprotocol carries it.
 _CREDENTIAL = re.compile(
     r"(?P<name>\b(?:token|ticket|api_key|access_token|password)=)[^&\s\"'<>]+"
     r"|(?P<scheme>\bBearer\s+)[A-Za-z0-9._~+/=-]+"
-    r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*",
+    r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*"
+    r"|\bZXlK[A-Za-z0-9_-]{16,}",
     re.IGNORECASE,
 )
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from base64 import urlsafe_b64encode
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from cache_streams.server.logs import blanked, lines
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+AS_SUBPROTOCOL = urlsafe_b64encode(JWT.encode()).rstrip(b"=").decode()
 
 
 def record(message: str, *args: object) -> logging.LogRecord:
@@ -24,6 +26,7 @@ def record(message: str, *args: object) -> logging.LogRecord:
         "GET /ws?ticket=opaque-token-value",
         "Authorization: Bearer opaque-token-value",
         f"payload {JWT} refused",
+        f"Sec-WebSocket-Protocol: jwt-auth, jwt.{AS_SUBPROTOCOL}",
         "redis://host?password=opaque-token-value",
     ],
 )
@@ -31,6 +34,7 @@ def record(message: str, *args: object) -> logging.LogRecord:
 def test_a_credential_is_blanked_in_both_styles(line: str, style: str) -> None:
     text = lines(style).format(record("%s", line))
     assert JWT not in text
+    assert AS_SUBPROTOCOL not in text
     assert "opaque-token-value" not in text
     assert "[blanked]" in text
 
