@@ -56,6 +56,11 @@ class Watch(ABC):
         """Mark dirty what the passing of a second may have changed."""
 
 
+def _rest_s(took: float, took_before: float) -> float:
+    """Return the pause after a read: the shorter of two counts, since one stall of the machine is no cost of a hash."""
+    return max(REST_S, REST_PER_READ * min(took, took_before))
+
+
 class HashWatch(Watch):
     """Hashes of values, whole or by hinted fields."""
 
@@ -66,6 +71,7 @@ class HashWatch(Watch):
         self._whole: set[str] = set()
         self._fields: dict[str, set[bytes]] = {}
         self._rested: dict[str, float] = {}
+        self._took: dict[str, float] = {}
 
     def notice(self, redis_key: str) -> bool:
         names = patterns.match(self._layout.pattern, redis_key)
@@ -105,7 +111,9 @@ class HashWatch(Watch):
 
     def _rest(self, key: str) -> Callable[[float, float], None]:
         def finished(started: float, ended: float) -> None:
-            self._rested[key] = ended + max(REST_S, REST_PER_READ * (ended - started))
+            took = ended - started
+            self._rested[key] = ended + _rest_s(took, self._took.get(key, took))
+            self._took[key] = took
 
         return finished
 
@@ -118,6 +126,7 @@ class JoinedWatch(Watch):
         self._names = layout.names
         self._reader = JoinedReader(stream, layout)
         self._dirty, self._rested = False, 0.0
+        self._took: float | None = None
 
     def notice(self, redis_key: str) -> bool:
         mine = redis_key in self._names
@@ -136,7 +145,9 @@ class JoinedWatch(Watch):
         self._dirty = True
 
     def _rest(self, started: float, ended: float) -> None:
-        self._rested = ended + max(REST_S, REST_PER_READ * (ended - started))
+        took = ended - started
+        self._rested = ended + _rest_s(took, took if self._took is None else self._took)
+        self._took = took
 
 
 class BeaconWatch(Watch):

@@ -11,7 +11,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from cache_streams.connections import ask, shared_redis
-from cache_streams.sources.drive import drive
+from cache_streams.sources.drive import drive, permitted
 from cache_streams.sources.readers import BeaconReader, HashReader, JoinedReader, Reading, decoded, expect
 from cache_streams.streams import patterns
 from cache_streams.streams.accounts import ACCOUNTS
@@ -189,7 +189,7 @@ def _hash_reader(
 
 async def _read(stream: Stream, reading: Reading) -> list[Record]:
     try:
-        return (await drive(shared_redis(), [reading], stream.name)).records[0]
+        return (await drive(shared_redis(), [permitted(reading)], stream.name)).records[0]
     except (RedisError, OSError) as error:
         raise CacheUnavailable(type(error).__name__) from error
 

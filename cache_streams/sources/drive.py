@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from cache_streams.metrics import MALFORMED
 from cache_streams.sources.readers import Command, Reading, Reply
@@ -43,6 +43,24 @@ async def drive(redis: Redis, readings: list[Reading], stream: str) -> Results:
             _advance(results, asked, index, readings[index], answer)
     results.ended = asyncio.get_running_loop().time()
     return results
+
+
+def permitted(reading: Reading) -> Reading:
+    """Read as ``reading`` does, but raise ``NoPermissionError`` for a key that may not be read.
+
+    The relay passes such a key over. Whoever asks a question must not be told that a market is free because the user of
+    this connection may not look.
+    """
+    commands = next(reading)
+    while True:
+        replies = yield commands
+        for reply in replies:
+            if isinstance(reply, NoPermissionError):
+                raise reply
+        try:
+            commands = reading.send(replies)
+        except StopIteration as stop:
+            return list(stop.value)
 
 
 async def _execute(redis: Redis, commands: list[Command]) -> list[Reply]:

@@ -7,8 +7,8 @@ reader moves only when its generator returns, and its owner drops it when the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from redis.exceptions import NoPermissionError
 
@@ -23,6 +23,8 @@ from cache_streams.streams.declaration import (
     Record,
     Stream,
 )
+
+Field = TypeVar("Field", str, bytes)
 
 Command: TypeAlias = tuple[str | bytes | int, ...]
 Reply: TypeAlias = Any  # Any: whatever redis-py makes of a reply; each reader checks the type that it expects
@@ -120,30 +122,48 @@ class JoinedReader:
 
     def __init__(self, stream: Stream, layout: JoinedHashes) -> None:
         self.stream, self.layout = stream, layout
-        self._replies: list[Reply] = []
+        self._hashes: dict[str, dict[bytes, bytes]] = {}
         self._held: dict[Key, Record] = {}
 
     def read(self) -> Reading:
         """Return the keys whose picture changed."""
         replies = yield [("HGETALL", name) for name in self.layout.names]
-        if replies == self._replies:
-            return []
         hashes = {
-            name: _texts(self.stream, reply) if expect(self.stream, reply, dict) else {}
+            name: reply if expect(self.stream, reply, dict) else {}
             for name, reply in zip(self.layout.names, replies, strict=True)
         }
-        picture: dict[Key, Record] = {}
-        for key, record in self.layout.decode(hashes).items():
+        primary, *others = self.layout.names
+        if all(hashes[name] == self._hashes.get(name) for name in others):
+            changed = _differing(self._hashes.get(primary, {}), hashes[primary])
+            part = {field: hashes[primary][field] for field in changed if field in hashes[primary]}
+            names = (field_text(self.stream, field) for field in changed)
+            records = self._picture(
+                {**hashes, primary: part}, {(name,) for name in names if name is not None}
+            )
+        else:
+            records = self._picture(hashes, None)
+        self._hashes = hashes
+        return records
+
+    def _picture(self, hashes: dict[str, dict[bytes, bytes]], keys: set[Key] | None) -> list[Record]:
+        """Return what changed of ``keys``, or of everything if None; ``hashes`` hold at least what those need."""
+        texts = {name: _texts(self.stream, reply) for name, reply in hashes.items()} if keys != set() else {}
+        records: list[Record] = []
+        present: set[Key] = set()
+        for key, record in self.layout.decode(texts).items():
+            if keys is not None and key not in keys:
+                continue
             if isinstance(record, Malformed):
                 MALFORMED.labels(self.stream.name, record.reason).inc()
-            else:
-                picture[key] = record
-        changed = [record for key, record in picture.items() if self._held.get(key) != record]
-        for flaw in (record.flaw for record in changed if record.flaw is not None):
-            MALFORMED.labels(self.stream.name, flaw).inc()
-        gone = [Record(key, None, held.element) for key, held in self._held.items() if key not in picture]
-        self._replies, self._held = replies, picture
-        return changed + gone
+                continue
+            present.add(key)
+            if self._held.get(key) != record:
+                if record.flaw is not None:
+                    MALFORMED.labels(self.stream.name, record.flaw).inc()
+                self._held[key] = record
+                records.append(record)
+        gone = (self._held.keys() if keys is None else keys & self._held.keys()) - present
+        return records + [Record(key, None, self._held.pop(key).element) for key in gone]
 
 
 class BeaconReader:
@@ -154,6 +174,7 @@ class BeaconReader:
         self._raw: dict[str, tuple[Names, bytes]] = {}
         self._seen: dict[str, dict[str, str]] = {}
         self._held: dict[str, Record] = {}
+        self._due: dict[str, float] = {}  # when (Unix seconds) time alone changes a thing; absent for never
 
     def read(self, things: dict[str, Names], seen_keys: Iterable[str], now: float) -> Reading:
         """Return what changed, after re-reading ``things`` (Redis key → its names) and ``seen_keys``.
@@ -163,33 +184,52 @@ class BeaconReader:
         hashes = list(seen_keys)
         commands: list[Command] = [("GET", key) for key in things]
         replies = yield [*commands, *(("HGETALL", key) for key in hashes)]
+        touched: set[str] = set()
         for (key, names), reply in zip(things.items(), replies, strict=False):
+            before = self._raw.get(key)
             if reply is not None and expect(self.stream, reply, bytes):
                 self._raw[key] = (names, reply)
             else:
                 self._raw.pop(key, None)
+            if self._raw.get(key) != before:
+                touched.add(key)
         for key, reply in zip(hashes, replies[len(things) :], strict=True):
             texts = _texts(self.stream, reply) if expect(self.stream, reply, dict) else {}
-            self._seen[key] = {name: raw.decode(errors="replace") for name, raw in texts.items()}
-        return self._evaluate(now)
+            seen = {name: raw.decode(errors="replace") for name, raw in texts.items()}
+            touched.update(map(self._key_of, _differing(self._seen.get(key, {}), seen)))
+            self._seen[key] = seen
+        touched.update(key for key, due in self._due.items() if due <= now)
+        return self._evaluate(touched, now)
+
+    def _key_of(self, name: str) -> str:
+        head, _, tail = self.layout.pattern.partition("{")
+        return f"{head}{name}{tail.partition('}')[2]}"
 
     def holds(self, redis_key: str) -> bool:
         """Return whether ``redis_key`` was there at the last look."""
         return redis_key in self._raw
 
-    def _evaluate(self, now: float) -> list[Record]:
-        last_seen = {name: at for hash_ in self._seen.values() for name, at in hash_.items()}
+    def _evaluate(self, touched: set[str], now: float) -> list[Record]:
         records: list[Record] = []
-        for key, (names, raw) in list(self._raw.items()):
-            (name,) = names.values()
-            record = decoded(self.stream, self.layout.decode, names, raw, last_seen.get(name), now)
+        for key in touched:
+            self._due.pop(key, None)
+            names, raw = self._raw.get(key, (None, b""))
+            record = None
+            if names is not None:
+                (name,) = names.values()
+                seen = next((hash_[name] for hash_ in self._seen.values() if name in hash_), None)
+                record = decoded(self.stream, self.layout.decode, names, raw, seen, now)
             if record is None:
-                del self._raw[key]  # counted once, not each second
-            elif self._is_news(key, record):
+                self._raw.pop(key, None)  # counted once, not each second
+                gone = self._held.pop(key, None)
+                if gone is not None:
+                    records.append(Record(gone.key, None, gone.element))
+                continue
+            due = self.layout.changes_at(record, now) if self.layout.changes_at else None
+            if due is not None:
+                self._due[key] = due
+            if self._is_news(key, record):
                 records.append(record)
-        for key in [key for key in self._held if key not in self._raw]:
-            gone = self._held.pop(key)
-            records.append(Record(gone.key, None, gone.element))
         return records
 
     def _is_news(self, key: str, record: Record) -> bool:
@@ -198,6 +238,11 @@ class BeaconReader:
             return False
         self._held[key] = unaged
         return True
+
+
+def _differing(before: Mapping[Field, object], after: Mapping[Field, object]) -> set[Field]:
+    """Return the fields that two states of a hash do not have in common."""
+    return {field for field in before.keys() | after.keys() if before.get(field) != after.get(field)}
 
 
 def _texts(stream: Stream, reply: dict[bytes, bytes]) -> dict[str, bytes]:

@@ -47,7 +47,7 @@ class Audience(enum.Enum):
     STAFF = "staff"
 
 
-class Malformed(ValueError):  # noqa: N818 - named for the value, not for who noticed
+class Malformed(ValueError):
     """A stored value cannot be read; ``reason`` is a fixed short label that counts it in a metric.
 
     The text never holds the value: it may be private.
@@ -106,7 +106,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class JoinedHashes:
-    """Several hashes that make one picture of each key; all are re-read when one of them changed."""
+    """Several hashes that make one picture of each key; all are re-read when one of them changed.
+
+    A field of the first is a key; a change there is a change of that key alone.
+    """
 
     names: tuple[str, ...]
     decode: Callable[[Mapping[str, Mapping[str, bytes]]], Mapping[Key, Record | Malformed]]
@@ -124,6 +127,8 @@ class Beacons:
     decode: Callable[[Names, bytes, str | None, float], Record]
     """``(names, raw, last seen ISO or None, now)``."""
     compare: Callable[[Record], Record] | None = None
+    changes_at: Callable[[Record, float], float | None] | None = None
+    """``(record, now)`` → when (Unix seconds) time alone changes more than its age; None for never."""
 
 
 Layout: TypeAlias = HashFields | ListTail | Bars | JoinedHashes | Beacons

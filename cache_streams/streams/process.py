@@ -84,6 +84,13 @@ def unaged(record: Record) -> Record:
     return dataclasses.replace(record, value=msgspec.structs.replace(record.value, age_s=0.0))
 
 
+def changes_at(record: Record, now: float) -> float | None:
+    """Return when the process next turns stale or inactive by silence alone, None for never."""
+    heartbeat = record.value.heartbeat if isinstance(record.value, Process) else 0.0
+    signs = (heartbeat or None, (record.extras or {}).get("active_at"))
+    return min((sign + STALE_AFTER_S for sign in signs if sign and sign + STALE_AFTER_S >= now), default=None)
+
+
 def _identity(process_id: str, stored: dict[str, Any]) -> tuple[str, str]:  # Any: JSON as a service stored it
     """Return type and component, from the id ``{type}:{component}:{epoch}`` or from the JSON."""
     told, _, rest = process_id.partition(":")
@@ -101,5 +108,7 @@ PROCESS = Stream(
     kind=Kind.COLLECTION,
     mode=Mode.LATEST,
     audience=Audience.STAFF,
-    layout=Beacons("process:data:{process_id}", "process:active:{type}", decode, compare=unaged),
+    layout=Beacons(
+        "process:data:{process_id}", "process:active:{type}", decode, compare=unaged, changes_at=changes_at
+    ),
 )
