@@ -36,7 +36,9 @@ async def connected(
     """Open the socket of ``path`` below the cache's prefix, or of a whole path that begins with two slashes."""
     whole = path[1:] if path.startswith("//") else CACHE + path
     url = f"{server.ws_url}{whole}?token={token_of(server, user_id)}{query}"
-    async with open_socket(url, compression=None, max_size=None, open_timeout=DEADLINE_S) as connection:
+    async with open_socket(
+        url, compression=None, max_size=None, max_queue=None, open_timeout=DEADLINE_S
+    ) as connection:
         yield Socket(connection)
 
 
