@@ -129,7 +129,7 @@ class Socket:
         assert (await self.ask("ping", "quiet"))["action"] == "ping"
 
 
-def assert_shape(result: Frame, **types: type | tuple[type, ...]) -> None:
+def assert_shape(result: Frame, /, **types: type | tuple[type, ...]) -> None:
     """Assert that every named key is there and of one of its types; a truth value is no number."""
     for key, allowed in types.items():
         assert key in result, (key, result)
