@@ -17,7 +17,8 @@ class GatewayDaphneProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne 
     def handle_reply(self, message: dict[str, Any]) -> None:  # Any: an ASGI message
         """Carry out one ASGI message of the application."""
         if message["type"] == "websocket.close" and self.state != self.STATE_CONNECTING:
-            reason = (message.get("reason") or "").encode()[:REASON_BYTES]
+            cut = (message.get("reason") or "").encode()[:REASON_BYTES]
+            reason = cut.decode(errors="ignore").encode()  # a client hangs up on half a character
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
         else:
             super().handle_reply(message)
