@@ -7,3 +7,4 @@ TOKENS_REFUSED = Counter(
     "gw_rest_tokens_refused_total", "Access tokens that REST did not believe.", ["reason"]
 )
 ERRORS = Counter("gw_rest_errors_total", "Requests answered with an error, by code.", ["code"])
+KEYS_REFUSED = Counter("gw_rest_keys_refused_total", "API keys that REST did not believe.")

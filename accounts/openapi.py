@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
@@ -17,6 +18,17 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:  # Any: OpenAPI
         """Return the scheme as OpenAPI 3 writes it."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # as above
+    """Names the API key in ``components.securitySchemes``."""
+
+    target_class = "accounts.authentication.KeyAuthentication"
+    name = "api_key"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:  # Any: OpenAPI
+        """Return the scheme as OpenAPI 3 writes it."""
+        return {"type": "apiKey", "in": "header", "name": settings.API_KEY_HEADER_NAME}
 
 
 class Schema(AutoSchema):

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from django.core.validators import MaxLengthValidator
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import User
+from accounts.models import SCOPES_CHARACTERS_MAX, ApiKey, User, is_scopes
 from accounts.tokens import TOKEN_CHARACTERS_MAX, AccessClaims
 
 PASSWORD_CHARACTERS_MAX = 4096
 
 if TYPE_CHECKING:  # generic in the stubs alone
     UserShape = serializers.ModelSerializer[User]
+    KeyShape = serializers.ModelSerializer[ApiKey]
+    TextShape = serializers.Field[str, object, str, object]
     ClaimsShape = serializers.Serializer[AccessClaims]
     Shape = serializers.Serializer[object]
 else:
-    UserShape, ClaimsShape, Shape = (
+    TextShape, UserShape, KeyShape, ClaimsShape, Shape = (
+        serializers.Field,
+        serializers.ModelSerializer,
         serializers.ModelSerializer,
         serializers.Serializer,
         serializers.Serializer,
@@ -106,6 +114,71 @@ class LogoutRequest(Shape):
     """The refresh token, where there is one."""
 
     refresh = serializers.CharField(write_only=True, required=False, max_length=TOKEN_CHARACTERS_MAX)
+
+
+class TicketRequest(Shape):
+    """What the ticket is for: scopes separated by commas; none means all that the credential may."""
+
+    scope = serializers.CharField(
+        required=False, default="", max_length=SCOPES_CHARACTERS_MAX, validators=[is_scopes]
+    )
+
+
+class TicketResponse(Shape):
+    """A ticket for ``?ticket=``; ``expires_in`` in seconds."""
+
+    ticket = serializers.CharField()
+    expires_in = serializers.IntegerField()
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class ScopesField(TextShape):
+    """Scopes as they come: separated by commas, as a JSON list in a text, or as a list; stored and shown with commas."""
+
+    default_error_messages = {"invalid": "Scopes are a list, or a text with commas in between."}
+
+    def to_internal_value(self, data: object) -> str:
+        """Return the canonical text."""
+        if isinstance(data, str) and data.lstrip().startswith("["):
+            try:
+                data = json.loads(data)
+            except (ValueError, RecursionError):
+                self.fail("invalid")
+        entries = data.split(",") if isinstance(data, str) else data
+        words = entries if isinstance(entries, list) else [None]
+        if not all(isinstance(word, str) for word in words):
+            self.fail("invalid")
+        return ",".join(dict.fromkeys(str(word).strip() for word in words if str(word).strip()))
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class NewKey(KeyShape):
+    """What a new key is to be called and may do; without ``scopes`` it may all that its owner may."""
+
+    scopes = ScopesField(
+        required=False, default="", validators=[MaxLengthValidator(SCOPES_CHARACTERS_MAX), is_scopes]
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "description", "scopes", "expires_at")
+
+
+class KeyRecord(KeyShape):
+    """A key as its owner sees it: ``key`` is whole once, when it is made, and afterwards its beginning."""
+
+    api_key_id = serializers.IntegerField(source="pk", read_only=True)
+    uid = serializers.IntegerField(source="user_id", read_only=True)
+    key = serializers.CharField(source="__str__", read_only=True)
+
+    class Meta:
+        model = ApiKey
+        fields = (
+            *("api_key_id", "uid", "key", "name", "description", "scopes", "is_active"),
+            *("expires_at", "last_used_at", "created_at"),
+        )
 
 
 class Empty(Shape):

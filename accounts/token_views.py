@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import NoReturn
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import families, metrics, serializers
 from accounts.authentication import bearer_token
-from accounts.errors import Refused
+from accounts.errors import Refused, Unavailable
+from accounts.keys import KeyClaims
 from accounts.services import authenticate_by_password
 from accounts.throttles import LoginThrottle
+from accounts.tickets import TICKET_TTL_S, Ticket, TicketsUnavailable, issue_ticket
 from accounts.tokens import (
     AccessClaims,
     RefreshClaims,
@@ -89,6 +91,42 @@ class RefreshView(PublicView):
         except TokenRefused as refused:
             raise refused_token(refused) from None
         return Response(serializers.TokenPair(pair).data)
+
+
+class TicketView(APIView):
+    """``POST /auth/ticket``."""
+
+    permission_classes = (IsAuthenticated,)  # a key that may only read needs tickets too
+
+    @extend_schema(
+        summary="Get a ticket that opens one socket within 30 s",
+        tags=["auth"],
+        request=serializers.TicketRequest,
+        responses=serializers.TicketResponse,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer a ticket for ``?ticket=``; it reaches no further than the credential that asks for it."""
+        form = serializers.TicketRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        scopes = tuple(word for word in form.validated_data["scope"].split(",") if word)
+        ticket = self._ticket(request.auth, scopes)
+        try:
+            raw = issue_ticket(ticket)
+        except TicketsUnavailable:
+            raise Unavailable("Redis is away: no ticket can be stored; try again.") from None
+        return Response(serializers.TicketResponse({"ticket": raw, "expires_in": TICKET_TTL_S}).data)
+
+    def _ticket(self, by: object, scopes: tuple[str, ...]) -> Ticket:
+        if isinstance(by, KeyClaims):
+            if not all(by.allows(scope) for scope in scopes):
+                raise PermissionDenied("The scopes of this API key do not reach so far.")
+            granted = scopes or tuple(sorted(by.scopes))
+            return Ticket(by.user_id, by.expires_at, granted, key_id=by.key_id)
+        if isinstance(by, AccessClaims):
+            return Ticket(
+                by.user_id, by.expires_at, scopes, jti=by.jti, family=by.family, issued_at=by.issued_at
+            )
+        raise NotAuthenticated
 
 
 class LogoutView(PublicView):

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import re_path
 
-from accounts import token_views, views
+from accounts import key_views, token_views, views
 from accounts.routes import alias, both_forms
 
 _API = settings.API_PREFIX.strip("/")
@@ -17,6 +17,9 @@ urlpatterns = [
     *alias(f"{_API}/auth/token/verify", views.VerifyView),
     *alias(f"{_API}/auth/token/logout", token_views.LogoutView),
     *alias(f"{_API}/auth/refresh", token_views.RefreshView),
+    *both_forms(f"{_API}/auth/ticket", token_views.TicketView, "ticket"),
+    *both_forms(f"{_API}/orm/api_keys/me", key_views.OwnKeysView, "keys"),
+    *both_forms(f"{_API}/orm/api_keys/<int:number>/deactivate", key_views.DeactivateView, "key-deactivate"),
     *both_forms(f"{_API}/orm/users/me", views.MeView, "me"),
     re_path(rf"^{_API}/orm(/.*)?$", views.UnknownResource.as_view()),
 ]

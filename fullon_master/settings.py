@@ -66,6 +66,10 @@ if JWT_SECRET_KEY == SECRET_KEY:
 LOGIN_ATTEMPTS_PER_MINUTE = env.integer("LOGIN_ATTEMPTS_PER_MINUTE", 30, minimum=1, maximum=100_000)
 REQUIRE_USER = env.boolean("REQUIRE_USER", default=True)
 WS_ALLOW_QUERY_TOKEN = env.boolean("WS_ALLOW_QUERY_TOKEN", default=True)
+ENABLE_API_KEY_AUTH = env.boolean("ENABLE_API_KEY_AUTH", default=True)
+API_KEY_HEADER_NAME = env.text(
+    "API_KEY_HEADER_NAME", "X-API-Key", pattern=r"[A-Za-z0-9-]{1,64}", rule="the name of a header"
+)
 CACHE_ACCESS = env.choice("CACHE_ACCESS", "private", ("private", "open"))
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -154,8 +158,14 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic between a clone and a styled a
 
 # --- REST ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerAuthentication",
+        "accounts.authentication.KeyAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "accounts.authentication.WithinScopes",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "accounts.openapi.Schema",

@@ -13,6 +13,15 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 MAIL_CHARACTERS_MAX = 254
+GATEWAY_PERMISSIONS = (
+    ("read", "Read streams"),
+    ("write", "Change what is theirs"),
+    ("agent_execute", "Start and publish agent runs of their own"),
+    ("publish", "Publish into the cache"),
+    ("publish_any", "Publish agent runs for other users"),
+    ("read_everything", "Read what belongs to others, and the processes of the deployment"),
+)
+"""What the gateway asks for, beside Django's own permissions on models."""
 is_mail = RegexValidator(
     r"\A[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\Z",
     "A mail address has one '@' between two texts without spaces.",
@@ -81,6 +90,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("pk",)
+        permissions = GATEWAY_PERMISSIONS
         constraints = (
             # With the unique index this makes mails unique whatever their case, and lookups a plain index scan.
             models.CheckConstraint(condition=models.Q(mail=Lower("mail")), name="user_mail_is_lower_case"),

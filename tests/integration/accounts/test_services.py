@@ -52,9 +52,9 @@ def test_the_default_mail_of_administrators_is_one() -> None:
     assert User.objects.create_superuser("admin@fullon", "password").role == "admin"
 
 
-def test_an_identity_is_read_by_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_an_identity_is_read_by_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     user = User.objects.create_user("ann@example.org", name="Ann", is_active=False)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3):
         identity = identity_of(user.pk)
     assert identity == Identity(user.pk, "ann@example.org", "Ann", is_staff=False, is_active=False)
 

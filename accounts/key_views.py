@@ -1,0 +1,75 @@
+"""Requests about the caller's API keys."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import keys, serializers
+from accounts.keys import KeyClaims
+from accounts.models import ApiKey, User
+from accounts.selectors import keys_to_deactivate
+
+
+def caller(request: Request) -> User:
+    """Return who asks. Raises ``NotAuthenticated``, though the permission has refused strangers before."""
+    if isinstance(request.user, AnonymousUser):
+        raise NotAuthenticated
+    return request.user
+
+
+class OwnKeysView(APIView):
+    """``/orm/api_keys/me``."""
+
+    @extend_schema(
+        summary="The caller's API keys", tags=["api keys"], responses=serializers.KeyRecord(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """Answer every key of the caller, oldest first; of each key its beginning."""
+        own = ApiKey.objects.filter(user=caller(request))
+        return Response(serializers.KeyRecord(own, many=True).data)
+
+    @extend_schema(
+        summary="Make an API key",
+        tags=["api keys"],
+        request=serializers.NewKey,
+        responses=serializers.KeyRecord,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer the record with the whole key, this once; 200, as clients of the replaced system expect."""
+        form = serializers.NewKey(data=request.data)
+        form.is_valid(raise_exception=True)
+        wanted = frozenset(form.validated_data["scopes"].split(",")) - {""}
+        if isinstance(request.auth, KeyClaims) and not request.auth.may_grant(wanted):
+            raise PermissionDenied(
+                "A key with scopes makes no key that reaches further: name scopes that it has."
+            )
+        record, raw = keys.create_key(caller(request), **form.validated_data)
+        return Response({**serializers.KeyRecord(record).data, "key": raw})
+
+
+class DeactivateView(APIView):
+    """``PATCH /orm/api_keys/{number}/deactivate``."""
+
+    @extend_schema(
+        summary="Deactivate an API key of the caller, or by the caller's own uid the key of this request",
+        tags=["api keys"],
+        request=None,
+        responses=serializers.KeyRecord,
+    )
+    def patch(self, request: Request, number: int) -> Response:
+        """Answer the key that ended, of several the first; 404 alike for a foreign key and for none.
+
+        ``number`` is the id of an own key. The published sample client puts the owner's uid there, and expects that the
+        key which it came with ends; with a token instead of a key all own keys end.
+        """
+        by = request.auth.key_id if isinstance(request.auth, KeyClaims) else None
+        ending = keys_to_deactivate(caller(request), number, by)
+        if not ending:
+            raise NotFound
+        keys.deactivate(ending)
+        return Response(serializers.KeyRecord(ending[0]).data)
