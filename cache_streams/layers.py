@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from cache_streams.protocol.groups import parse_group, wire_key
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams import by_name
-from cache_streams.streams.declaration import Key, Stream
+from cache_streams.streams.declaration import Key, Mode, Stream
 from cache_streams.streams.sent import NotSendable, encode_sent
 from cache_streams.streams.update import KeySnapshot, Update
 from cache_streams.subscription import Subscription
@@ -156,9 +156,26 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
         *,
         prefix: bytes = b"",
         trouble: bytes | None = None,
+        mode: Mode | None = None,
+        interval_s: float = 0.0,
+        lost: Callable[[], None] | None = None,
     ) -> Subscription:
-        """Return a socket's membership of log-backed groups, not started; ``legs`` as ``leg_of`` makes them."""
-        return Subscription(self.reader, outlet, stream, legs, rendition, prefix=prefix, trouble=trouble)
+        """Return a socket's membership of log-backed groups, not started; ``legs`` as ``leg_of`` makes them.
+
+        The other arguments are those of ``Subscription``.
+        """
+        return Subscription(
+            self.reader,
+            outlet,
+            stream,
+            legs,
+            rendition,
+            prefix=prefix,
+            trouble=trouble,
+            mode=mode,
+            interval_s=interval_s,
+            lost=lost,
+        )
 
     async def flush(self) -> None:
         """Forget every channel and group of this process, and close its connections."""

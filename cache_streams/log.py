@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 import msgspec
 from redis.asyncio import Redis
@@ -23,7 +23,17 @@ Position = NewType("Position", tuple[int, int])
 """Id of a log entry; ordered."""
 
 START = Position((0, 0))
+
+
+class Cursor(NamedTuple):
+    """A place in a log's contents: ordered within an epoch, meaningless in another; valid in every process."""
+
+    epoch: str
+    position: Position
+
+
 CONTROL_ENTRIES = 1000
+CURSOR_LENGTH = 80
 
 
 class Fenced(Exception):
@@ -125,6 +135,23 @@ def position(raw: bytes | str) -> Position:
     return Position((int(milliseconds), int(number or 0)))
 
 
+def cursor_text(cursor: Cursor) -> str:
+    """Return a cursor as clients are told it: ``aZ3.1795221446140-0``."""
+    return f"{cursor.epoch}.{entry_id(cursor.position)}"
+
+
+def parse_cursor(text: str) -> Cursor:
+    """Read what ``cursor_text`` made. Raises: ValueError."""
+    epoch, dot, raw = text.rpartition(".")
+    milliseconds, dash, number = raw.partition("-")
+    if (
+        not (dot and dash and epoch and milliseconds.isdecimal() and number.isdecimal())
+        or len(text) > CURSOR_LENGTH
+    ):
+        raise ValueError("not a cursor")
+    return Cursor(epoch, Position((int(milliseconds), int(number))))
+
+
 def entry_id(at: Position) -> str:
     """Return the Redis Stream id of ``at``."""
     return f"{at[0]}-{at[1]}"
@@ -208,8 +235,10 @@ class Log:
         return last.decode()
 
     async def trim(self, oldest_ms: int) -> int:
-        """Drop entries older than ``oldest_ms`` (Unix milliseconds); return how many went."""
-        trimmed: int = await self.redis.xtrim(self.name.log, minid=oldest_ms, approximate=True)
+        """Drop entries older than ``oldest_ms`` (Unix milliseconds), but never the newest; return how many went."""
+        newest = (await self.standing())[1]
+        minimum = entry_id(min(Position((oldest_ms, 0)), newest))
+        trimmed: int = await self.redis.xtrim(self.name.log, minid=minimum, approximate=True)
         return trimmed
 
     def _key_state(self, text: str) -> str:
@@ -265,6 +294,20 @@ class Log:
         found_id = "" if found == START else entry_id(found)
         args = [epoch, found_id, new_epoch]
         return bool(await self._repudiate(keys=[self.name.pos, self.name.log], args=args))
+
+    async def range_from(self, seen: Position, until: Position, count: int) -> list[LogEntry] | None:
+        """Return up to ``count`` entries after ``seen``, oldest first; None if the log was trimmed beyond ``seen``.
+
+        The entry at ``seen`` itself is the proof that nothing after it is missing; the newest one is never trimmed.
+        """
+        if seen == START:
+            return await self.range(seen, until, count)
+        rows = await self.redis.xrange(
+            self.name.log, min=entry_id(seen), max=entry_id(until), count=count + 1
+        )
+        if not rows or position(rows[0][0]) != seen:
+            return None
+        return [parse_entry(raw_id, fields) for raw_id, fields in rows[1:]]
 
     async def holds(self, at: Position) -> bool:
         """Return whether the entry at ``at`` is still in the log."""

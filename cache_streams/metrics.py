@@ -39,6 +39,11 @@ COLD = Counter("gw_cold_total", "Times a subscription went cold, by reason.", ["
 SKIPPED = Counter(
     "gw_skipped_updates_total", "Updates that a slow latest-subscription never saw.", ["stream"]
 )
+OFF_LOG = Counter(
+    "gw_off_log_total",
+    "Subscriptions whose next update the log no longer held, or who read too slowly.",
+    ["reason"],
+)
 SNAPSHOTS = Counter("gw_snapshots_total", "Snapshots sent, by why they were needed.", ["reason"])
 SOCKETS = Gauge("gw_sockets", "Open sockets.", ["family"])
 REFUSALS = Counter("gw_refusals_total", "Handshakes refused, by code.", ["code"])

@@ -16,11 +16,13 @@ from redis.exceptions import RedisError
 from cache_streams.connections import ask, new_redis, shared_redis
 from cache_streams.log import (
     START,
+    Cursor,
     Log,
     LogEntry,
     LogName,
     Position,
     control_key,
+    cursor_text,
     entry_id,
     logs_key,
     parse_entry,
@@ -28,10 +30,9 @@ from cache_streams.log import (
 )
 from cache_streams.metrics import CONTROL_MESSAGES, LOG_READS, READER_RECONNECTS, RENDER_FAILURES
 from cache_streams.outlet import Body, Outlet
-from cache_streams.protocol.rendition import Rendition
+from cache_streams.protocol.rendition import Rendition, UpdateAt
 from cache_streams.state import KeyStates
 from cache_streams.streams.declaration import Key, Kind, Stream
-from cache_streams.streams.update import Update
 
 BLOCK_MS = 1000
 READ_TIMEOUT_S = 3.0
@@ -310,7 +311,7 @@ class LogReader:
                 view.states.apply(entry.update)
             group = followed.groups.get(key[:length])
             if group is not None:
-                written += _deliver(group, entry.update, entry.position)
+                written += _deliver(group, entry, followed.epoch)
         followed.position = entry.position
         self.delivering = False
         if self._after_entry:
@@ -354,14 +355,13 @@ class LogReader:
             leg.epoch_changed()
 
 
-def _deliver(group: Group, update: Update, at: Position) -> int:
-    now = time.time()
+def _deliver(group: Group, entry: LogEntry, epoch: str | None) -> int:
     written = 0
     for rendition in list(group.hot):
-        targets = group.targets(rendition, at)
+        targets = group.targets(rendition, entry.position)
         if not targets:
             continue
-        for payload in _rendered(rendition, update, now):
+        for payload in rendered(rendition, entry, epoch):
             body = Body(payload)
             written += len(payload)
             for leg in targets:
@@ -369,10 +369,15 @@ def _deliver(group: Group, update: Update, at: Position) -> int:
     return written
 
 
-def _rendered(rendition: Rendition, update: Update, now: float) -> Sequence[bytes]:
-    """Return the bodies of an update; a defect of one family must not take the reader from the others."""
+def rendered(rendition: Rendition, entry: LogEntry, epoch: str | None) -> Sequence[bytes]:
+    """Return the bodies of an entry's update; a defect of one family must not take the reader from the others."""
+    if entry.update is None:
+        return ()
     try:
-        return rendition.update(update, now)
+        update_at: UpdateAt | None = getattr(rendition, "update_at", None)
+        if update_at is not None:
+            return update_at(entry.update, cursor_text(Cursor(epoch or "", entry.position)), time.time())
+        return rendition.update(entry.update, time.time())
     except Exception:
         logger.exception("rendition failed", rendition=type(rendition).__name__)
         RENDER_FAILURES.inc()

@@ -9,75 +9,44 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from redis.exceptions import RedisError
 
-from cache_streams.log import START, Position
-from cache_streams.metrics import COLD, SNAPSHOTS
+from cache_streams.leg import KeyLeg
+from cache_streams.log import Cursor, LogEntry, cursor_text
+from cache_streams.metrics import COLD, OFF_LOG, SKIPPED, SNAPSHOTS
 from cache_streams.outlet import Body, Outlet
 from cache_streams.protocol.rendition import Rendition
-from cache_streams.reader import PAGE, STEP_BYTES, Followed, LogReader, View
+from cache_streams.reader import PAGE, STEP_BYTES, LogReader, rendered
 from cache_streams.streams.declaration import Key, Mode, Stream
+from cache_streams.streams.update import KeySnapshot
 
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
+COLD_LIMIT_S = 60.0
+"""A socket that reads, but so slowly that it catches up with nothing for so long, is given up."""
 
 logger = structlog.get_logger(__name__)
 
 
-class KeyLeg:
-    """Interest in what of one log begins with ``under``: a whole key, a part of one, or () for all."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one log of a subscription begins: ``recovered`` says whether what was asked for since is all there."""
 
-    __slots__ = (
-        "_subscription",
-        "followed",
-        "hot",
-        "outlet",
-        "partition",
-        "prefix",
-        "rendition",
-        "seen",
-        "under",
-    )
-
-    def __init__(self, subscription: Subscription, partition: str, under: Key) -> None:
-        self._subscription = subscription
-        self.partition, self.under = partition, under
-        self.outlet, self.prefix = subscription.outlet, subscription.prefix
-        self.rendition = subscription.rendition
-        self.followed: Followed | None = None
-        self.seen: Position = START
-        self.hot = False
-
-    def attach(self, followed: Followed) -> None:
-        """Belong to a log from now on: it tells of its epochs, and keeps a view for as long as a leg needs it."""
-        self.followed = followed
-        followed.legs.add(self)
-        followed.views.setdefault(self.under, View(followed.log.stream.kind)).legs += 1
-
-    def epoch_changed(self) -> None:
-        self._subscription.start_over("epoch")
-
-    def warm(self) -> bool:
-        """Become hot if nothing in the log is left to read; return whether it is."""
-        if not self.hot and self.followed is not None and self.seen >= self.followed.position:
-            self.followed.join(self.under, self, self.seen)
-            self.hot = True
-        return self.hot
-
-    def cool(self) -> None:
-        """Become cold where the last frame was written."""
-        if self.hot and self.followed is not None:
-            self.seen = self.followed.leave(self.under, self)
-            self.hot = False
+    partition: str
+    cursor: Cursor | None
+    recovered: bool | None
 
 
 class Subscription:
     """Groups of one stream, rendered one way for one socket, in one mode.
 
-    ``legs`` are (partition, what keys begin with) pairs. ``trouble`` is a frame to send once when the cache cannot be read at the start.
+    ``legs`` are (partition, what keys begin with) pairs. ``trouble`` is a frame to send once when the cache cannot be
+    read at the start. ``interval_s`` is the pause between two values of one key in mode SAMPLE. ``lost`` is called
+    when the log no longer holds what an *every* subscription has to send next.
     """
 
     def __init__(
@@ -90,48 +59,82 @@ class Subscription:
         *,
         prefix: bytes = b"",
         trouble: bytes | None = None,
+        mode: Mode | None = None,
+        interval_s: float = 0.0,
+        lost: Callable[[], None] | None = None,
     ) -> None:
         self.outlet, self.stream, self.rendition, self.prefix = outlet, stream, rendition, prefix
-        self._reader, self._trouble = reader, trouble
-        self._legs = [KeyLeg(self, partition, under) for partition, under in legs]
+        self.mode = mode or stream.mode
+        self.skipped = 0
+        """Updates that this socket was never told, because only the newest was wanted."""
+        self._reader, self._trouble, self._lost, self._interval_s = reader, trouble, lost, interval_s
+        sampled = self.mode is Mode.SAMPLE
+        self._legs = [KeyLeg(self, partition, under, sampled=sampled) for partition, under in legs]
         self._task: asyncio.Task[None] | None = None
-        self._needs_snapshot, self._fell_behind = True, False
+        self._fell_behind = False
         self._unwritten: Sequence[bytes] = ()
+        self._sampling: asyncio.TimerHandle | None = None
 
     @property
     def hot(self) -> bool:
         """Whether every leg is fed by the reader, and nothing of this subscription's own runs."""
         return self._task is None
 
-    def start(self) -> None:
+    def cursor(self, partition: str) -> Cursor | None:
+        """Return how far the socket was told of one log."""
+        return next((leg.cursor for leg in self._legs if leg.partition == partition), None)
+
+    def behind(self) -> int:
+        """Return how many updates this socket has yet to be told, while it is cold."""
+        views = [(leg, leg.live_view()) for leg in self._legs if not leg.hot]
+        return sum(max(0, view.states.total - leg.told) for leg, view in views if view is not None)
+
+    async def prepare(self, since: Mapping[str, Cursor] | None = None) -> list[Standing]:
+        """Find out where to begin, before ``start``; ``since`` has a cursor by partition. Raises ``redis.RedisError``."""
+        await self._look()
+        standings = []
+        for leg in self._legs:
+            wanted = (since or {}).get(leg.partition)
+            recovered = await self._resume(leg, wanted) if wanted is not None else None
+            view = leg.live_view()
+            if not recovered and view is not None and leg.followed is not None:
+                leg.seen = max(view.seen, leg.followed.position)
+            standings.append(Standing(leg.partition, leg.cursor, recovered if since else None))
+        return standings
+
+    def start(self, *, snapshot: bool = True) -> None:
         """Send the snapshot, then every update; at once if this process already follows the keys."""
         self.outlet.listeners.add(self)
+        if not snapshot:
+            for leg in self._legs:
+                leg.needs_snapshot = False
+        if self.mode is Mode.SAMPLE:
+            self._sample_later()
         if not (self._attach_known() and self._jump("start")):
             self._run_cold("start")
 
     async def stop(self) -> None:
         """Send nothing more."""
         self.outlet.listeners.discard(self)
+        if self._sampling is not None:
+            self._sampling.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         for leg in self._legs:
-            leg.cool()
-            if leg.followed is not None:
-                leg.followed.legs.discard(leg)
-                leg.followed.release(leg.under)
-                self._reader.unfollow(leg.followed)
+            followed = leg.detach()
+            if followed is not None:
+                self._reader.unfollow(followed)
 
     def outlet_paused(self) -> None:
         """Go cold: the socket does not keep up. What is being delivered right now still reaches it whole."""
-        self._fell_behind = self.stream.mode is Mode.LATEST
+        self._fell_behind = self.mode is not Mode.EVERY
         self._reader.after_entry(lambda: self._run_cold("slow"))
 
-    def start_over(self, reason: str) -> None:
-        """Send a snapshot again: what this subscription knew no longer holds."""
-        self._needs_snapshot = True
-        self._reader.after_entry(lambda: self._run_cold(reason))
+    def leg_started_over(self) -> None:
+        """Send a snapshot again: what a leg knew of its log no longer holds."""
+        self._reader.after_entry(lambda: self._run_cold("epoch"))
 
     def _run_cold(self, reason: str) -> None:
         if self.outlet.closed:
@@ -147,20 +150,30 @@ class Subscription:
         pause = RETRY_FIRST_S
         while True:
             try:
-                await self._catch_up(reason)
+                async with asyncio.timeout(COLD_LIMIT_S if reason == "slow" else None):
+                    await self._catch_up(reason)
+            except TimeoutError:
+                self._give_up("cold_too_long")
             except (RedisError, OSError) as error:
                 self._tell_trouble(error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MOST_S)
-            else:
-                self._task = None
-                return
+                continue
+            self._task = None
+            return
 
     def _tell_trouble(self, error: Exception) -> None:
         logger.info("subscription waits for Redis", stream=self.stream.name, error=type(error).__name__)
         if self._trouble is not None:
             self.outlet.send(self._trouble)
             self._trouble = None
+
+    def _give_up(self, reason: str) -> None:
+        OFF_LOG.labels(reason).inc()
+        if self._lost is not None:
+            self._lost()
+
+    # -- from the state to the log's end ------------------------------------------------------------------------------
 
     async def _catch_up(self, reason: str) -> None:
         """Write what is missing; return in the loop step in which every leg has become hot."""
@@ -174,7 +187,7 @@ class Subscription:
                     continue
             await self._write_rest()
             for leg in self._legs:
-                if not leg.hot:
+                if not leg.hot and not leg.sampled:
                     await self._read_on(leg)
             if self.outlet.paused or self._must_jump():
                 continue
@@ -182,8 +195,8 @@ class Subscription:
                 return
 
     def _must_jump(self) -> bool:
-        """Return whether the state has to be sent anew before anything else: at the start, or to a latest reader that slept."""
-        return self._needs_snapshot or self._fell_behind
+        """Return whether state has to be sent before anything else: at the start, or to a latest reader that slept."""
+        return self._fell_behind or any(leg.needs_snapshot or leg.followed is None for leg in self._legs)
 
     async def _look(self) -> None:
         """See to it that the reader has a current view of every leg's keys. Raises ``redis.RedisError``."""
@@ -197,34 +210,45 @@ class Subscription:
     def _attach_known(self) -> bool:
         """Attach the legs whose keys this process follows already; return whether that is all of them."""
         for leg in self._legs:
-            followed = self._reader.followed(self.stream, leg.partition)
-            if followed is None or followed.live_view(leg.under) is None:
-                return False
             if leg.followed is None:
+                followed = self._reader.followed(self.stream, leg.partition)
+                if followed is None or followed.live_view(leg.under) is None:
+                    return False
                 leg.attach(followed)
-        return True
+        return all(leg.live_view() is not None for leg in self._legs)
 
     def _jump(self, reason: str) -> bool:
-        """Write the state as the reader holds it, without waiting; return whether every leg is hot with it.
+        """Write the state that is wanted as the reader holds it, without waiting; return whether every leg is hot.
 
-        False with ``_needs_snapshot`` still set: a view is not current. False without: the state was too big for one
-        loop step, the rest of it is being written, and the log is read from where the state held.
+        False with ``_must_jump`` still true: a view is not current. False without: the state was too big for one loop
+        step, the rest of it is being written, or a leg resumes; the log is read from where each leg stands.
         """
-        views = [leg.followed.live_view(leg.under) if leg.followed else None for leg in self._legs]
-        keys = []
-        for leg, view in zip(self._legs, views, strict=True):
-            if view is None or leg.followed is None:
+        # A rendition with state of its own must be told of all keys together, or it would forget the others.
+        one_by_one = hasattr(self.rendition, "update_at") and not self._fell_behind
+        legs = [leg for leg in self._legs if leg.needs_snapshot or not one_by_one]
+        if not any(leg.needs_snapshot for leg in self._legs) and not self._fell_behind:
+            legs = []
+        keys: list[KeySnapshot] = []
+        for leg in legs:
+            view = leg.live_view()
+            if view is None:
                 return False
-            leg.cool()
-            leg.seen = max(view.seen, leg.followed.position)
-            keys += view.states.snapshots()
-        self._needs_snapshot = self._fell_behind = False
-        SNAPSHOTS.labels(reason).inc()
-        payloads = self.rendition.snapshot(keys, time.time())
-        self._unwritten = self._write_step(payloads)
+            self._count_skipped(leg, view.states.total)
+            leg.jump(view)
+            keys += view.states.snapshots(cursor_text(leg.cursor) if leg.cursor is not None else "")
+        self._fell_behind = False
+        if legs or not self._legs:
+            SNAPSHOTS.labels(reason).inc()
+            self._unwritten = self._write_step(self.rendition.snapshot(keys, time.time()))
         if self._unwritten or self.outlet.paused:
             return False
         return all(leg.warm() for leg in self._legs)
+
+    def _count_skipped(self, leg: KeyLeg, total: int) -> None:
+        if self._fell_behind and leg.told:
+            missed = max(0, total - leg.told - 1)
+            self.skipped += missed
+            SKIPPED.labels(self.stream.name).inc(missed)
 
     def _write_step(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
         """Write as much as one loop step may; return the rest."""
@@ -242,16 +266,32 @@ class Subscription:
             await self.outlet.writable()
             self._unwritten = self._write_step(self._unwritten)
 
+    # -- from a cursor to the log's end -------------------------------------------------------------------------------
+
+    async def _resume(self, leg: KeyLeg, since: Cursor) -> bool:
+        """Stand at ``since`` if the log still holds everything after it; return whether it does."""
+        followed = leg.followed
+        if followed is None or since.epoch != followed.epoch or since.position > followed.position:
+            return False
+        if since.position != followed.position and not await followed.log.holds(since.position):
+            return False
+        leg.seen, leg.needs_snapshot = since.position, False
+        return True
+
     async def _read_on(self, leg: KeyLeg) -> None:
         followed = leg.followed
         if followed is None:
             return
-        while leg.seen < followed.position and not self._needs_snapshot:
+        while leg.seen < followed.position and not leg.needs_snapshot:
             until = followed.position
-            page = await followed.log.range(leg.seen, until, PAGE)
+            page = await followed.log.range_from(leg.seen, until, PAGE)
+            if page is None:  # trimmed: what comes next is gone
+                self._give_up("off_log")
+                leg.needs_snapshot = True
+                return
             for entry in page:
-                if entry.update is not None and entry.update.key[: len(leg.under)] == leg.under:
-                    await self._write(self.rendition.update(entry.update, time.time()))
+                if leg.wants(entry):
+                    await self._write(rendered(self.rendition, entry, followed.epoch))
                 leg.seen = entry.position
                 if self.outlet.paused or self._fell_behind:
                     return
@@ -259,11 +299,29 @@ class Subscription:
                 leg.seen = max(leg.seen, until)
 
     async def _write(self, payloads: Sequence[bytes]) -> None:
-        written = 0
-        for payload in payloads:
-            self.outlet.write(self.prefix, Body(payload))
-            written += len(payload)
-            if written >= STEP_BYTES:
-                written = 0
-                await asyncio.sleep(0)  # only now can the transport say that it is full
-                await self.outlet.writable()
+        rest = self._write_step(payloads)
+        while rest:
+            await asyncio.sleep(0)  # only now can the transport say that it is full
+            await self.outlet.writable()
+            rest = self._write_step(rest)
+
+    # -- samples ------------------------------------------------------------------------------------------------------
+
+    def _sample_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sampling = loop.call_later(self._interval_s, self._sample)
+
+    def _sample(self) -> None:
+        """Write the newest value of each key that changed since the last sample; a full outlet skips this one."""
+        self._sample_later()
+        for leg in self._legs:
+            view = leg.live_view()
+            if view is None or leg.followed is None or not leg.hot or self.outlet.paused:
+                continue
+            at = max(view.seen, leg.followed.position)
+            changed = view.states.changed_since(leg.told)
+            self.skipped += max(0, view.states.total - leg.told - len(changed))
+            leg.told, leg.seen = view.states.total, at
+            for update in changed:
+                for payload in rendered(self.rendition, LogEntry(at, update), leg.followed.epoch):
+                    self.outlet.write(self.prefix, Body(payload))

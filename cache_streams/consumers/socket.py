@@ -20,7 +20,7 @@ from cache_streams.layers import LogBackedChannelLayer, LoopLayer
 from cache_streams.log import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
 from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
-from cache_streams.protocol.close_codes import Close, Family, token_expired
+from cache_streams.protocol.close_codes import SLOW_CONSUMER, Close, Family, token_expired
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.sessions import Sessions
 from cache_streams.streams.declaration import Audience, Key, Stream
@@ -142,7 +142,13 @@ class SocketConsumer(AsyncConsumer):
         """Join the groups of every key that begins with ``under``, as far as the user may see them."""
         legs = legs_of(stream, under) if self.may_read(stream) else []
         subscription = self.layer.subscription(
-            self.outlet, stream, legs, rendition, prefix=prefix, trouble=trouble
+            self.outlet,
+            stream,
+            legs,
+            rendition,
+            prefix=prefix,
+            trouble=trouble,
+            lost=lambda: self.end(SLOW_CONSUMER),
         )
         self.subscriptions.add(subscription)
         subscription.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -25,6 +25,11 @@ class Rendition(Protocol):
 
     def update(self, update: Update, now: float) -> Sequence[bytes]:
         """Return the bodies that one change makes; empty when this family does not speak of it."""
+
+
+UpdateAt: TypeAlias = Callable[[Update, str, float], Sequence[bytes]]
+"""``update_at(update, cursor, now)``: what a rendition has instead of ``update`` if its frames say where in the log they
+stand. Its keys are then independent of each other: the state of some of them can be told anew without the rest."""
 
 
 class PerUpdate(Generic[Payload]):

@@ -37,6 +37,7 @@ class Mode(enum.Enum):
 
     EVERY = "every"
     LATEST = "latest"
+    SAMPLE = "sample"
 
 
 class Audience(enum.Enum):

@@ -40,6 +40,8 @@ class KeySnapshot(msgspec.Struct, frozen=True, gc=False):
     key: Key
     seq: int
     updates: tuple[Update, ...]
+    cursor: str = ""
+    """Where in the log this held, as clients are told it."""
 
 
 _EXTRAS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])  # Any: JSON as stored

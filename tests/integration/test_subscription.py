@@ -14,17 +14,18 @@ from channels.layers import get_channel_layer
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask, new_redis
+from cache_streams.consumers.socket import legs_of
 from cache_streams.layers import LoopLayer
-from cache_streams.log import Log, LogName
+from cache_streams.log import Cursor, Log, LogName, Position, cursor_text, parse_cursor
 from cache_streams.metrics import COLD
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.embedded_redis import EmbeddedRedis
-from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
+from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Mode, Stream
 from cache_streams.streams.orders import ORDERS
 from cache_streams.streams.tickers import TICKERS
 from cache_streams.streams.trades import TRADES
 from cache_streams.streams.update import KeySnapshot, Update
-from cache_streams.subscription import Subscription
+from cache_streams.subscription import Standing, Subscription
 from tests.recording import RecordingOutlet
 
 DEADLINE_S = 20.0
@@ -138,8 +139,6 @@ CASES = [(TICKERS, MARKET), (TRADES, MARKET), (ORDERS, ("kraken", "account:5"))]
 
 
 def subscribe(layer: LoopLayer, stream: Stream, key: Key) -> tuple[RecordingOutlet, Subscription]:
-    from cache_streams.consumers.socket import legs_of
-
     outlet = RecordingOutlet()
     subscription = layer.subscription(outlet, stream, legs_of(stream, key), Plain())
     subscription.start()
@@ -147,8 +146,6 @@ def subscribe(layer: LoopLayer, stream: Stream, key: Key) -> tuple[RecordingOutl
 
 
 async def truth(redis: Redis, stream: Stream, key: Key) -> tuple[int, dict[Any, str]]:
-    from cache_streams.consumers.socket import legs_of
-
     ((partition, _),) = legs_of(stream, key)
     state = await Log(redis, LogName(stream.name, partition, "gw"), stream).snapshot(key)
     follower = Follower(stream.kind, gapless=False)
@@ -362,3 +359,128 @@ def test_a_numbered_change_survives_the_log() -> None:
         ("kraken", "A/B"), 3, b'{"a":1}', 1.5, 2.5, element="x", extras=b"{}", size=4, deleted=True
     )
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(update), type=Update) == update
+
+
+class Cursored(Plain):
+    """As Plain, with the cursor of each update."""
+
+    def update_at(self, update: Update, cursor: str, now: float) -> Sequence[bytes]:
+        (frame,) = self.update(update, now)
+        return [json.dumps({**json.loads(frame), "cursor": cursor}).encode()]
+
+
+async def resumed(layer: LoopLayer, cursor: Cursor) -> tuple[RecordingOutlet, Subscription, Standing]:
+    outlet = RecordingOutlet()
+    subscription = layer.subscription(outlet, TRADES, legs_of(TRADES, MARKET), Cursored())
+    (standing,) = await subscription.prepare({"kraken": cursor})
+    subscription.start()
+    return outlet, subscription, standing
+
+
+async def cut_after(redis: Redis, layer: LoopLayer, count: int) -> Cursor:
+    """Follow until ``count`` trades came, then leave; return the cursor of the last."""
+    outlet = RecordingOutlet()
+    subscription = layer.subscription(outlet, TRADES, legs_of(TRADES, MARKET), Cursored())
+    subscription.start()
+    await write_trades(redis, count)
+    await outlet.until(lambda frames: len(frames) > count)
+    await subscription.stop()
+    return parse_cursor(json.loads(outlet.frames[-1])["cursor"])
+
+
+async def test_a_cursor_is_continued_after_without_a_snapshot(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    cursor = await cut_after(redis, layer, 5)
+    await write_trades(redis, 5, first=5)
+    outlet, subscription, standing = await resumed(layer, cursor)
+    await outlet.until(lambda frames: len(frames) == 5)
+    assert standing.recovered is True
+    assert [json.loads(frame)["seq"] for frame in outlet.frames] == [6, 7, 8, 9, 10]
+    await subscription.stop()
+
+
+async def test_a_cursor_of_another_epoch_is_not_recovered(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    cursor = await cut_after(redis, layer, 5)
+    outlet, subscription, standing = await resumed(layer, cursor._replace(epoch="other"))
+    await outlet.until(bool)
+    assert standing.recovered is False
+    assert "snapshot" in json.loads(outlet.frames[0])
+    await subscription.stop()
+
+
+async def test_a_cursor_whose_entry_was_trimmed_is_not_recovered(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    cursor = await cut_after(redis, layer, 5)
+    await write_trades(redis, 300, first=5)
+    await settled(redis, TRADES, MARKET)
+    await ask(redis, "XTRIM", "gw:{trades:kraken}:log", "MAXLEN", "=", 10)
+    _, subscription, standing = await resumed(layer, cursor)
+    assert standing.recovered is False
+    await subscription.stop()
+
+
+async def test_a_cold_subscription_whose_log_was_trimmed_is_told_so(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    told: list[str] = []
+    outlet = RecordingOutlet()
+    subscription = layer.subscription(
+        outlet, TRADES, legs_of(TRADES, MARKET), Cursored(), lost=lambda: told.append("lost")
+    )
+    subscription.start()
+    await write_trades(redis, 1)
+    await outlet.until(lambda frames: len(frames) == 2)
+    outlet.fill()
+    await write_trades(redis, 50, first=1)
+    await settled(redis, TRADES, MARKET)
+    await ask(redis, "XTRIM", "gw:{trades:kraken}:log", "MAXLEN", "=", 10)
+    outlet.drain()
+    await outlet.until(lambda frames: "snapshot" in json.loads(frames[-1]) and len(frames) > 2)
+    assert told == ["lost"]
+    await subscription.stop()
+
+
+async def test_a_sample_skips_what_came_between_and_counts_it(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    await write_tickers(redis, 1)
+    await settled(redis, TICKERS, MARKET)
+    outlet = RecordingOutlet()
+    subscription = layer.subscription(
+        outlet, TICKERS, legs_of(TICKERS, MARKET), Cursored(), mode=Mode.SAMPLE, interval_s=0.5
+    )
+    await subscription.prepare()
+    subscription.start()
+    await write_tickers(redis, 100)
+    seq, _ = await settled(redis, TICKERS, MARKET)
+    await outlet.until(lambda frames: json.loads(frames[-1]).get("seq") == seq)
+    assert len(outlet.frames) <= 10
+    assert subscription.skipped + len(outlet.frames) == seq
+    await subscription.stop()
+
+
+async def test_how_far_a_cold_socket_is_behind_is_known(redis: Redis, layer: LoopLayer, relay: None) -> None:
+    outlet, subscription = subscribe(layer, TRADES, MARKET)
+    await outlet.until(bool)
+    outlet.fill()
+    await write_trades(redis, 30)
+    await settled(redis, TRADES, MARKET)
+    assert subscription.behind() == 30
+    outlet.drain()
+    await outlet.until(lambda frames: len(frames) == 31)
+    await subscription.stop()
+
+
+def test_a_cursor_survives_its_text() -> None:
+    cursor = Cursor("a-_Z3", Position((1795221446140, 7)))
+    assert parse_cursor(cursor_text(cursor)) == cursor
+
+
+@pytest.mark.parametrize("text", ["", ".", "e.1", "e.1-", ".1-2", "e.x-1", "e." + "1" * 90 + "-0"])
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a cursor"):
+        parse_cursor(text)

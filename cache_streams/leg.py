@@ -1,0 +1,113 @@
+"""One subscription's interest in one log: what of it, how far it was sent, hot or cold."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cache_streams.log import START, Cursor, LogEntry, Position
+from cache_streams.outlet import Outlet
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.reader import Followed, View
+from cache_streams.streams.declaration import Key
+
+
+class LegOwner(Protocol):
+    """The subscription that a leg belongs to."""
+
+    outlet: Outlet
+    prefix: bytes
+    rendition: Rendition
+
+    def leg_started_over(self) -> None:
+        """A leg's log is not what it was: its state must be sent again."""
+
+
+class KeyLeg:
+    """Interest in what of one log begins with ``under``: a whole key, a part of one, or () for all."""
+
+    __slots__ = (
+        "_owner",
+        "followed",
+        "hot",
+        "needs_snapshot",
+        "outlet",
+        "partition",
+        "prefix",
+        "rendition",
+        "sampled",
+        "seen",
+        "told",
+        "under",
+    )
+
+    def __init__(self, owner: LegOwner, partition: str, under: Key, *, sampled: bool) -> None:
+        self._owner = owner
+        self.partition, self.under, self.sampled = partition, under, sampled
+        self.outlet, self.prefix, self.rendition = owner.outlet, owner.prefix, owner.rendition
+        self.followed: Followed | None = None
+        self.seen: Position = START
+        self.told = 0
+        """Sum of the sequence numbers up to which the socket was told, to say how many it missed."""
+        self.hot = False
+        self.needs_snapshot = True
+
+    def attach(self, followed: Followed) -> None:
+        """Belong to a log from now on: it tells of its epochs, and keeps a view for as long as a leg needs it."""
+        self.followed = followed
+        followed.legs.add(self)
+        followed.views.setdefault(self.under, View(followed.log.stream.kind)).legs += 1
+
+    def detach(self) -> Followed | None:
+        """Belong to no log any more; return which it was."""
+        self.cool()
+        followed, self.followed = self.followed, None
+        if followed is not None:
+            followed.legs.discard(self)
+            followed.release(self.under)
+        return followed
+
+    def live_view(self) -> View | None:
+        """Return the reader's view of this leg's keys if it is current."""
+        return self.followed.live_view(self.under) if self.followed is not None else None
+
+    def epoch_changed(self) -> None:
+        self.needs_snapshot = True
+        self._owner.leg_started_over()
+
+    def jump(self, view: View) -> None:
+        """Stand where the reader's view stands; what lies before it need not be sent."""
+        self.cool()
+        if self.followed is not None:
+            self.seen = max(view.seen, self.followed.position)
+        self.told = view.states.total
+        self.needs_snapshot = False
+
+    def wants(self, entry: LogEntry) -> bool:
+        """Return whether an entry of the log is an update of this leg's keys."""
+        return entry.update is not None and entry.update.key[: len(self.under)] == self.under
+
+    def warm(self) -> bool:
+        """Become hot if nothing in the log is left to read; return whether it is. A sampled leg only looks at views."""
+        if not self.hot and self.followed is not None and self.seen >= self.followed.position:
+            if not self.sampled:
+                self.followed.join(self.under, self, self.seen)
+            self.hot = True
+        return self.hot
+
+    def cool(self) -> None:
+        """Become cold where the last frame was written."""
+        if not self.hot or self.followed is None:
+            return
+        if not self.sampled:
+            self.seen = self.followed.leave(self.under, self)
+            view = self.live_view()
+            self.told = view.states.total if view is not None else self.told
+        self.hot = False
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """How far the socket was told, None while the log does not exist."""
+        if self.followed is None or self.followed.epoch is None:
+            return None
+        reader_at = self.followed.position
+        return Cursor(self.followed.epoch, max(self.seen, reader_at) if self.hot else self.seen)
