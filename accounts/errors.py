@@ -89,13 +89,18 @@ MEANINGS: tuple[tuple[type[Exception], type[exceptions.APIException]], ...] = (
 
 
 def error_body(
-    request: HttpRequest, status_code: int, text: str, field_errors: Sequence[FieldError] = ()
+    request: HttpRequest,
+    status_code: int,
+    text: str,
+    field_errors: Sequence[FieldError] = (),
+    code: str | None = None,
 ) -> Json:
     """Return the body of an error: ``detail`` is the text, or for field errors their list as FastAPI writes it.
 
-    Values are never echoed (``input`` is null): the field may have been a password.
+    ``code`` is a more exact one than the status has. Values are never echoed (``input`` is null): the field may have
+    been a password.
     """
-    code = CODES.get(status_code, CODES[500])
+    code = code or CODES.get(status_code, CODES[500])
     metrics.ERRORS.labels(code).inc()
     body: Json = {
         "detail": list(field_errors) or text,
@@ -128,7 +133,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY if field_errors else known.status_code
     text = "; ".join(error["msg"] for error in field_errors) or _text(known, request)
     set_rollback()
-    body = {**getattr(known, "extra", {}), **error_body(request, status_code, text, field_errors)}
+    code = getattr(known, "error_code", None)  # an application's own, where it has one
+    body = {**getattr(known, "extra", {}), **error_body(request, status_code, text, field_errors, code)}
     return Response(body, status=status_code, headers=headers)
 
 

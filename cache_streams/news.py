@@ -1,18 +1,25 @@
-"""News from Django's own threads to every worker: a user changed."""
+"""News from Django's own threads to every worker: a user changed, a user's agents have new events."""
 
 from __future__ import annotations
+
+import time
+from functools import lru_cache
 
 import structlog
 from django.conf import settings
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from cache_streams.log import CONTROL_ENTRIES, control_key
 from cache_streams.metrics import NEWS_LOST
 
 TIMEOUT_S = 0.5
+SILENT_AFTER_FAILURE_S = 1.0
 
 logger = structlog.get_logger(__name__)
+_failed_at: dict[str, float] = {}
 
 
 def announce_user(user_id: int) -> None:
@@ -25,3 +32,31 @@ def announce_user(user_id: int) -> None:
     except (RedisError, OSError) as error:
         NEWS_LOST.inc()
         logger.warning("news of a user not sent", user_id=user_id, error=type(error).__name__)
+
+
+def announce_agent_events(user_id: int) -> None:
+    """Tell every reader that a user's agents have new events. Whoever copies them looks each second besides.
+
+    After a failure nothing is tried for a second, so that a Redis that is away does not slow down every append.
+    """
+    url = settings.REDIS_URL
+    if time.monotonic() - _failed_at.get(url, -SILENT_AFTER_FAILURE_S) < SILENT_AFTER_FAILURE_S:
+        NEWS_LOST.inc()
+        return
+    try:
+        _client(url).xadd(control_key(settings.GW_PREFIX), {"agents": str(user_id)}, maxlen=CONTROL_ENTRIES)
+    except (RedisError, OSError) as error:
+        _failed_at[url] = time.monotonic()
+        NEWS_LOST.inc()
+        logger.warning("news of agent events not sent", user_id=user_id, error=type(error).__name__)
+
+
+@lru_cache(maxsize=2)
+def _client(url: str) -> Redis:
+    """Return the process' client for news that come often; one retry, which finds a restarted Redis."""
+    return Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 1),
+    )

@@ -1,7 +1,9 @@
 """HTTP routes of the gateway beside its sockets."""
 
-from django.urls import path
+from django.conf import settings
+from django.urls import include, path
 
+from accounts.routes import both_forms
 from cache_streams import views
 
 urlpatterns = [
@@ -12,4 +14,6 @@ urlpatterns = [
     path("health/live", views.LiveView.as_view(), name="health-live"),
     path("health/ready", views.ReadyView.as_view(), name="health-ready"),
     path("health/check", views.CheckView.as_view(), name="health-check"),
+    *both_forms(f"{settings.API_PREFIX.strip('/')}/agents/health", views.AgentsHealthView, "agents-health"),
+    path("", include("cache_streams.agents.urls")),
 ]

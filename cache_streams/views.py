@@ -121,6 +121,29 @@ class ReadyView(PublicView):
         )
 
 
+class AgentsHealthView(PublicView):
+    """``GET /api/v1/agents/health``."""
+
+    @extend_schema(
+        summary="Can agent runs be stored and watched?",
+        tags=["agents"],
+        responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer 503 without the database; without Redis ``degraded``, because rows are kept and delivered later."""
+        report = CHECKER.fresh()
+        if not report.components["database"].connected:
+            raise Unready(report)
+        return Response(
+            {
+                "status": "healthy" if report.components["redis"].connected else "degraded",
+                "uptime_seconds": health_bodies.uptime_s(),
+                "version": settings.API_VERSION,
+                "components": health_bodies.components(report),
+            }
+        )
+
+
 class CheckView(APIView):
     """``POST /health/check``."""
 

@@ -82,6 +82,26 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+# --- Agent runs ------------------------------------------------------------------------------------------------------
+AGENTS_WIRE_FORM = env.choice("AGENTS_WIRE_FORM", "dual", ("dual", "flat", "payload"))
+AGENTS_DEFAULT_ROLE = env.choice("AGENTS_DEFAULT_ROLE", "viewer", ("viewer", "user"))
+AGENTS_RUN_IDLE_TIMEOUT_S = env.positive_float("AGENTS_RUN_IDLE_TIMEOUT_S", 300.0)
+AGENTS_RETENTION_S = env.positive_float("AGENTS_RETENTION_S", 604_800.0)
+AGENTS_RETENTION_EVENTS = env.integer("AGENTS_RETENTION_EVENTS", 10_000, minimum=100, maximum=100_000_000)
+AGENTS_OPEN_RUNS_MAX = env.integer("AGENTS_OPEN_RUNS_MAX", 100, minimum=1, maximum=100_000)
+AGENTS_REQUESTS_PER_MINUTE = env.integer("AGENTS_REQUESTS_PER_MINUTE", 60_000, minimum=1, maximum=10_000_000)
+AGENT_RUNNER = env.choice("AGENT_RUNNER", "demo" if DEBUG else "none", ("none", "demo", "openai"))
+AGENT_OPENAI_URL = env.text(
+    "AGENT_OPENAI_URL", "", pattern=r"https?://[^\s?#]+", rule="an http:// or https:// URL without query"
+).rstrip("/")
+AGENT_OPENAI_KEY = env.optional("AGENT_OPENAI_KEY")
+AGENT_OPENAI_MODEL = env.text("AGENT_OPENAI_MODEL", "")
+AGENT_STEPS_MAX = env.integer("AGENT_STEPS_MAX", 8, minimum=1, maximum=100)
+AGENT_TIME_MAX_S = env.positive_float("AGENT_TIME_MAX_S", 120.0)
+AGENT_TOKENS_MAX = env.integer("AGENT_TOKENS_MAX", 20_000, minimum=1, maximum=10_000_000)
+if AGENT_RUNNER == "openai" and not (AGENT_OPENAI_URL and AGENT_OPENAI_MODEL):
+    env.refuse("AGENT_RUNNER=openai needs AGENT_OPENAI_URL and AGENT_OPENAI_MODEL.")
+
 # --- Browsers --------------------------------------------------------------------------------------------------------
 _ORIGIN = {"pattern": r"\*|[a-z][a-z0-9+.-]*://[^/\s]+", "rule": "origins (scheme://host[:port]) or '*'"}
 CORS_ALLOWED_ORIGINS = env.texts("CORS_ALLOWED_ORIGINS", [], **_ORIGIN)
@@ -98,7 +118,10 @@ if CORS_ALLOW_ALL_ORIGINS and CORS_ALLOW_CREDENTIALS:
     )
 CORS_ALLOWED_ORIGINS = [origin for origin in _cors_alias if origin != "*"]
 CORS_ALLOW_METHODS = env.texts("CORS_ALLOW_METHODS", ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
-CORS_ALLOW_HEADERS = env.texts("CORS_ALLOW_HEADERS", ["accept", "authorization", "content-type", "x-api-key"])
+CORS_ALLOW_HEADERS = env.texts(
+    "CORS_ALLOW_HEADERS",
+    ["accept", "authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"],
+)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
