@@ -26,7 +26,7 @@ class AccountActions(RpcConsumer):
     async def get_positions(self, query: PositionsQuery) -> Result:
         account = None if query.account is None else str(query.account)
         records = await cache.positions(account)
-        held = [r.value for r in records if isinstance(r.value, Positions) and self.may_read(POSITIONS)]
+        held = [r.value for r in records if isinstance(r.value, Positions) and self.may_see(POSITIONS, r.key)]
         return positions_result(held, query)
 
     async def stream_balances(self, query: AccountQuery) -> Feed:
@@ -38,7 +38,7 @@ class AccountActions(RpcConsumer):
 
     async def _account(self, account: int) -> Account | None:
         record = await cache.account(str(account))
-        if record is None or not isinstance(record.value, Account) or not self.may_read(ACCOUNTS):
+        if record is None or not isinstance(record.value, Account) or not self.may_see(ACCOUNTS, record.key):
             return None
         return record.value
 

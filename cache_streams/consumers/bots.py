@@ -44,7 +44,7 @@ class BotActions(RpcConsumer):
 
     async def _bots(self) -> list[tuple[Bot, Extras]]:
         records = await cache.bots()
-        visible = records if self.may_read(BOTS) else []
+        visible = [record for record in records if self.may_see(BOTS, record.key)]
         return [(r.value, r.extras or {}) for r in visible if isinstance(r.value, Bot)]
 
 

@@ -25,14 +25,17 @@ class OrderActions(RpcConsumer):
     """What can be asked about orders; those of others do not exist."""
 
     async def get_order_status(self, query: OrderQuery) -> Result | None:
-        record = await cache.order(query.exchange, query.order_id)
-        if record is None or not isinstance(record.value, Order) or not self.may_read(ORDERS):
-            return None
-        return order_result(record.value, query.exchange)
+        # Somebody else's order of the same id, on another exchange, must not stand before an own one.
+        exchanges = [query.exchange] if query.exchange is not None else await cache.known_exchanges()
+        for exchange in exchanges:
+            record = await cache.order(exchange, query.order_id)
+            if record is not None and isinstance(record.value, Order) and self.may_see(ORDERS, record.key):
+                return order_result(record.value, query.exchange)
+        return None
 
     async def get_queue_length(self, query: ExchangeQuery) -> Result:
         records = await cache.orders(query.exchange)
-        visible = records if self.may_read(ORDERS) else []
+        visible = [record for record in records if self.may_see(ORDERS, record.key)]
         return queue_result(query.exchange, len(visible), self.now())
 
     async def stream_order_queue(self, query: ExchangeQuery) -> Feed:

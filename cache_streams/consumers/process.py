@@ -32,7 +32,7 @@ class ProcessActions(RpcConsumer):
 
     async def _processes(self) -> list[tuple[Process, Extras]]:
         records = await cache.processes()
-        visible = records if self.may_read(PROCESS) else []
+        visible = [record for record in records if self.may_see(PROCESS, record.key)]
         return [(r.value, r.extras or {}) for r in visible if isinstance(r.value, Process)]
 
 

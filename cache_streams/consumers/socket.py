@@ -13,17 +13,18 @@ from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from accounts.identity import Identity
+from accounts.identity import Identity, Rights
 from cache_streams.authentication import Login
 from cache_streams.consumers.retained import RetainedSocket
 from cache_streams.layers import LogBackedChannelLayer, LoopLayer
 from cache_streams.log import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
 from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
+from cache_streams.permissions import may_see, visible
 from cache_streams.protocol.close_codes import SLOW_CONSUMER, Close, Family, token_expired
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.sessions import Sessions
-from cache_streams.streams.declaration import Audience, Key, Stream
+from cache_streams.streams.declaration import Key, Stream
 from cache_streams.subscription import Subscription
 
 Message = dict[str, Any]  # Any: an ASGI message
@@ -81,6 +82,11 @@ class SocketConsumer(AsyncConsumer):
         # Only what is asked for later is kept: headers, and a token in the query string, go with the handshake.
         self.scope = {name: scope[name] for name in ("type", "path", "login", "url_route")}  # type: ignore[assignment]  # a part of one
         sink.retain(RetainedSocket(self.dispatch, resume=sink.resume_reading, close=sink.close))
+
+    @property
+    def rights(self) -> Rights:
+        """What the user might see when the socket was opened."""
+        return self.identity.rights
 
     async def dispatch(self, message: Message) -> None:
         """Call the handler of one ASGI message.
@@ -140,7 +146,8 @@ class SocketConsumer(AsyncConsumer):
         trouble: bytes | None = None,
     ) -> Subscription:
         """Join the groups of every key that begins with ``under``, as far as the user may see them."""
-        legs = legs_of(stream, under) if self.may_read(stream) else []
+        keys = visible(stream, under, self.rights)
+        legs = [leg for key in keys for leg in legs_of(stream, key)]
         subscription = self.layer.subscription(
             self.outlet,
             stream,
@@ -159,10 +166,9 @@ class SocketConsumer(AsyncConsumer):
         self.subscriptions.discard(subscription)
         await subscription.stop()
 
-    def may_read(self, stream: Stream) -> bool:
-        """Return whether the user may read all of a stream. Until accounts have owners, what is private is for staff."""
-        open_to_all = stream.audience is Audience.ANY_USER or settings.CACHE_ACCESS == "open"
-        return open_to_all or self.identity.is_staff
+    def may_see(self, stream: Stream, key: Key) -> bool:
+        """Return whether the user may see one whole key."""
+        return may_see(stream, key, self.rights)
 
     def _arm_expiry(self) -> None:
         if self.login.expires_at is not None:
