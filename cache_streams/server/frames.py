@@ -107,6 +107,9 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
         # uvicorn closes the transport of an application that returned, unless a close is under way already.
         self.close_timer = self.loop.call_later(0, _nothing)
         del self.scope, self.request, self.response
+        # Lost during the handshake: the queue's news of it went to nobody.
+        if self.disconnected and self.sink.retainer is not None:
+            self.sink.retainer.lost()
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

@@ -92,6 +92,7 @@ class Gateway:
             try:
                 yield client, served
             finally:
+                served.sink.resume_reading()  # the client's goodbye
                 served.ended.set()
 
     @asynccontextmanager
@@ -317,6 +318,110 @@ async def test_an_abort_ends_the_connection_at_once(gateway: Gateway) -> None:
     async with gateway.deaf() as (_, served):
         (await fill(served)).abort()
         await lost(served, DEAF_CLOSE_S)
+
+
+# -- retained sockets -------------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """What the protocol calls once the application has returned."""
+
+    def __init__(self) -> None:
+        self.frames: list[str | bytes] = []
+        self.losses = 0
+
+    def received(self, frame: str | bytes) -> None:
+        self.frames.append(frame)
+
+    def lost(self) -> None:
+        self.losses += 1
+
+
+async def retain(served: Served) -> Kept:
+    """Retain the socket, and wait until its application has returned."""
+    kept = Kept()
+    served.sink.retain(kept)
+    served.ended.set()
+    await eventually(lambda: served.protocol.close_timer is None)
+    return kept
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_retained_socket_outlives_its_application(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        await retain(served)
+        SinkOutlet(served.sink).send(b"still here")
+        async with asyncio.timeout(DEADLINE_S):
+            assert await client.recv() == "still here"
+
+
+async def test_a_retained_socket_is_read_frame_by_frame_as_each_is_answered(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        kept = await retain(served)
+        await client.send("one")
+        await eventually(lambda: kept.frames == ["one"])
+        assert served.protocol.read_paused
+        await client.send(b"two")
+        served.sink.resume_reading()
+        await eventually(lambda: kept.frames == ["one", b"two"])
+
+
+async def test_frames_that_came_with_the_handshake_are_not_lost(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        await client.send("early")
+        await eventually(lambda: served.protocol.read_paused)
+        kept = await retain(served)
+        assert kept.frames == ["early"]
+
+
+async def test_a_message_in_parts_is_one_frame(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        kept = await retain(served)
+        await client.send(["a", "b", "c"])
+        await eventually(lambda: kept.frames == ["abc"])
+
+
+async def test_text_that_is_none_closes_a_retained_socket_with_1007(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        kept = await retain(served)
+        await client.send(b"\xff", text=True)
+        await eventually(lambda: kept.losses == 1)
+        assert client.close_code == 1007
+        assert kept.frames == []
+
+
+async def test_the_loss_of_a_retained_socket_is_told_once(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        kept = await retain(served)
+        await client.close()
+        await eventually(lambda: kept.losses == 1)
+        assert served.protocol.disconnected
+    assert kept.losses == 1
+
+
+async def test_a_client_lost_before_its_socket_was_retained_is_told_as_well(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served):
+        await client.close()
+        await lost(served, DEADLINE_S)
+        assert (await retain(served)).losses == 1
+
+
+async def test_a_close_of_a_retained_socket_reaches_its_client_or_ends_it_soon(gateway: Gateway) -> None:
+    async with gateway.reader() as (client, served), gateway.deaf() as (_, unheard):
+        kept, unseen = await retain(served), await retain(unheard)
+        (await fill(unheard)).close(1008, "Token expired")
+        served.sink.close(1008, "Token expired")
+        async with asyncio.timeout(DEADLINE_S):
+            await client.wait_closed()
+        assert (client.close_code, client.close_reason) == (1008, "Token expired")
+        await eventually(lambda: kept.losses == 1)
+        await lost(unheard, DEAF_CLOSE_S)
+        assert unseen.losses == 1
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
