@@ -196,7 +196,7 @@ class AsgiOutlet(Outlet):
         self._outbox: deque[str | tuple[int, str]] = deque()
         self._bytes = 0
         self._filled = asyncio.Event()
-        self._sender = asyncio.create_task(self._empty())
+        self._sender = asyncio.create_task(self._run())
 
     def write(self, prefix: bytes, body: Body) -> None:
         if self.closed:
@@ -223,6 +223,12 @@ class AsgiOutlet(Outlet):
     def shut(self) -> None:
         super().shut()
         self._sender.cancel()
+
+    async def _run(self) -> None:
+        try:
+            await self._empty()
+        except OSError:  # how ASGI says that the client is gone; the consumer hears of it by its disconnect
+            Outlet.shut(self)
 
     async def _empty(self) -> None:
         while True:

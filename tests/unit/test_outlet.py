@@ -9,7 +9,15 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from cache_streams import outlet
-from cache_streams.outlet import HIGH_WATER_BYTES, LOW_WATER_BYTES, AsgiOutlet, Body, SinkOutlet, text_header
+from cache_streams.outlet import (
+    HIGH_WATER_BYTES,
+    LOW_WATER_BYTES,
+    AsgiOutlet,
+    Body,
+    Retainer,
+    SinkOutlet,
+    text_header,
+)
 
 DEADLINE_S = 5.0
 
@@ -36,6 +44,12 @@ class Transport:
 
     def abort(self) -> None:
         self.aborted.set()
+
+    def retain(self, retainer: Retainer) -> None:
+        raise AssertionError("an outlet retains nothing")
+
+    def resume_reading(self) -> None:
+        raise AssertionError("an outlet reads nothing")
 
 
 class SlowlyRead(Transport):
@@ -271,3 +285,18 @@ async def test_an_ended_outbox_takes_nothing_more_and_its_task_is_gone(end: Any)
         await plain.writable()
     await asyncio.wait([plain._sender], timeout=DEADLINE_S)
     assert plain._sender.cancelled()
+
+
+async def test_a_client_that_is_gone_ends_the_outbox_without_a_fuss() -> None:
+    async def send(message: dict[str, Any]) -> None:  # Any: an ASGI message
+        raise ConnectionResetError  # what servers raise is an OSError (ASGI 2.4)
+
+    plain = AsgiOutlet(send)
+    plain.send(b"x" * (HIGH_WATER_BYTES + 1))
+    async with asyncio.timeout(DEADLINE_S):
+        await plain._sender
+        await plain.writable()
+    assert plain.closed
+    held = plain.buffered()
+    plain.send(b"more")
+    assert plain.buffered() == held
