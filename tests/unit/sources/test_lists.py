@@ -304,6 +304,14 @@ def test_a_bar_older_than_the_newest_is_skipped_and_counted() -> None:
         assert told(cache.run(reader.read(at(6.5)))) == [(5, 1.0, True), (6, 1.0, False)]
 
 
+def test_an_older_bar_that_was_corrected_is_skipped_and_counted() -> None:
+    cache, reader = Interpreter(bars=[bar(1), bar(2)]), bar_reader()
+    cache.run(reader.read(at(2.5)))
+    cache.keys["bars"][0] = bar(1, 7.0)
+    with counted(MALFORMED, "ohlcv", "out_of_order"):
+        assert cache.run(reader.read(at(2.5))) == []
+
+
 def test_cutting_off_old_bars_is_no_change() -> None:
     cache, reader = Interpreter(bars=[bar(minute) for minute in range(10)]), bar_reader()
     cache.run(reader.read(at(9.5)))
