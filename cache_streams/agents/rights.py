@@ -1,4 +1,4 @@
-"""Who may do what with agent runs: roles from the database, narrowed by what a token claims."""
+"""Who may do what with agent runs: permissions from the database, narrowed by what a token claims."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 
-USERS_GROUP = "agent_users"
-PRODUCERS_GROUP = "agent_producers"
-GROUPS = (USERS_GROUP, PRODUCERS_GROUP)
+from accounts.identity import Identity, Rights
+from accounts.selectors import identity_of
 
 _PERMISSIONS = {
     "viewer": frozenset({"read"}),
     "user": frozenset({"agent_execute", "read", "write"}),
     "admin": frozenset({"admin", "agent_execute", "read", "write"}),
-    "producer": frozenset({"publish_any"}),
 }
+_HELD = frozenset({"agent_execute", "publish_any", "read", "write"})
+"""Permissions of accounts that mean something here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody known, with what they may do here and now."""
+    """Somebody known, with what they may do here and now; ``rights`` say what they may see of the cache."""
 
     user_id: int
     roles: tuple[str, ...]
     permissions: frozenset[str]
+    rights: Rights
 
     def may(self, permission: str) -> bool:
         """Return whether the caller has ``permission``."""
@@ -38,31 +38,31 @@ class Caller:
 
 
 def caller_of(user_id: int, claimed: Collection[str] | None = None) -> Caller | None:
-    """Return an active user with their rights, None if there is none. One query.
+    """Return an active user with their rights, None if there is none; as ``caller_from``."""
+    identity = identity_of(user_id)
+    return None if identity is None or not identity.is_active else caller_from(identity, claimed)
 
-    ``claimed`` is the ``permissions`` claim of a token: it can take rights away, never add any.
+
+def caller_from(identity: Identity, claimed: Collection[str] | None = None) -> Caller:
+    """Return what a user may do with agent runs.
+
+    ``claimed`` is the ``permissions`` claim of a token: it can take rights away, never add any. Administrators are no
+    producers: they run their own agents, whatever permissions come with being one.
     """
-    users = get_user_model().objects.filter(pk=user_id, is_active=True)
-    rows = list(users.values_list("is_staff", "groups__name"))
-    if not rows:
-        return None
-    groups = {group for _, group in rows}
-    return _caller(user_id, is_staff=rows[0][0], groups=groups, claimed=claimed)
-
-
-def _caller(
-    user_id: int, *, is_staff: bool, groups: Collection[str | None], claimed: Collection[str] | None
-) -> Caller:
-    roles = [
-        role
-        for role, held in (
-            ("admin", is_staff),
-            ("user", USERS_GROUP in groups),
-            ("producer", PRODUCERS_GROUP in groups),
-        )
-        if held
-    ] or [settings.AGENTS_DEFAULT_ROLE]
-    permissions = frozenset().union(*(_PERMISSIONS[role] for role in roles))
+    roles, permissions = _of_staff() if identity.is_staff else _of_user(identity.permissions & _HELD)
     if claimed is not None:
         permissions &= frozenset(claimed)
-    return Caller(user_id, tuple(roles), permissions)
+    return Caller(identity.user_id, roles, permissions, identity.rights)
+
+
+def _of_staff() -> tuple[tuple[str, ...], frozenset[str]]:
+    return ("admin",), _PERMISSIONS["admin"]
+
+
+def _of_user(held: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    named = (("user", "agent_execute" in held), ("producer", "publish_any" in held))
+    roles = tuple(role for role, is_one in named if is_one)
+    if not roles:
+        role: str = settings.AGENTS_DEFAULT_ROLE
+        return (role,), held | _PERMISSIONS[role]
+    return roles, held | (_PERMISSIONS["user"] if "user" in roles else frozenset())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 
 from accounts.models import User
 from cache_streams.agents import services
-from cache_streams.agents.rights import PRODUCERS_GROUP, USERS_GROUP, Caller, caller_of
+from cache_streams.agents.rights import Caller, caller_of
 from cache_streams.agents.wire import read_start
 
+GRANTED = {"user": ("read", "write", "agent_execute"), "producer": ("publish_any",)}
 _numbers = itertools.count(1)
 
 
@@ -19,9 +21,10 @@ def new_user(role: str = "user", *, is_active: bool = True) -> User:
     user = User.objects.create_user(
         f"user{next(_numbers)}@example.org", is_staff=role == "admin", is_active=is_active
     )
-    group = {"user": USERS_GROUP, "producer": PRODUCERS_GROUP}.get(role)
-    if group is not None:
-        user.groups.add(Group.objects.get(name=group))
+    for codename in GRANTED.get(role, ()):
+        content_type = ContentType.objects.get_for_model(User)
+        permission, _ = Permission.objects.get_or_create(content_type=content_type, codename=codename)
+        user.user_permissions.add(permission)
     return user
 
 

@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from redis import Redis
 
+from accounts.models import User
 from cache_streams.agents import selectors, services
 from cache_streams.agents.models import AgentEvent, AgentRun, AgentUserLog
 from cache_streams.agents.refusals import AgentRefused, Invalid
@@ -331,11 +333,25 @@ def test_the_role_of_everybody_else_is_a_setting(settings: Settings) -> None:
     assert caller(new_user("viewer")).roles == ("user",)
 
 
-def test_rights_are_read_by_one_query() -> None:
-    user = new_user("producer")
-    with CaptureQueriesContext(connection) as queries:
-        caller(user)
-    assert len(queries) == 1
+@pytest.mark.parametrize(
+    ("group", "permissions"),
+    [
+        ("agent_producers", ["publish_any"]),
+        ("trader", ["agent_execute", "read", "write"]),
+        ("viewer", ["read"]),
+    ],
+)
+def test_groups_grant_what_they_stand_for(group: str, permissions: list[str]) -> None:
+    user = new_user("viewer")
+    user.groups.add(Group.objects.get(name=group))
+    assert caller(user).context()["permissions"] == permissions
+
+
+def test_an_administrator_publishes_for_nobody_else() -> None:
+    root = caller(User.objects.create_superuser("root@example.org"))
+    with pytest.raises(AgentRefused) as refused:
+        start(root, user_id=new_user().pk)
+    assert code_of(refused) == "FORBIDDEN"
 
 
 def test_a_run_of_somebody_else_does_not_exist() -> None:
