@@ -66,7 +66,6 @@ def new_redis(
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
         protocol=protocol,
-        client_name="gateway",
     )
     pool = client.connection_pool
     pool.connection_class = type("Connection", (_Cancellable, pool.connection_class), {})

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import structlog
 
-from accounts.identity import Identity
-from cache_streams.authentication import IDENTITIES, AuthenticationUnavailable
-from cache_streams.protocol.close_codes import AUTH_REVOKED, FORBIDDEN, Close
+from cache_streams.authentication import AuthenticationUnavailable, Login, forget
+from cache_streams.news import EVERYBODY
+from cache_streams.protocol.close_codes import Close
+from cache_streams.standing import closes_for
 
 RECHECK_S = 30.0
-"""Every user with open sockets is read again so often, whatever news was lost."""
+"""Users, keys and revocations of all open sockets are read again so often, whatever news was lost."""
+CHECKED_AT_ONCE = 500
 
 logger = structlog.get_logger(__name__)
 
@@ -21,11 +25,14 @@ class Session(Protocol):
     """One open socket."""
 
     @property
-    def identity(self) -> Identity:
-        """Whose it is, with the rights that it was opened with."""
+    def login(self) -> Login:
+        """Whose it is, by which credentials, with the rights that it was opened with."""
 
     def end(self, close: Close) -> None:
         """Close the socket without waiting for it."""
+
+    def drain(self) -> None:
+        """Tell the client that this process stops, and close as its family does."""
 
 
 class Sessions:
@@ -34,13 +41,24 @@ class Sessions:
     def __init__(self) -> None:
         self._open: dict[int, set[Session]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.empty = asyncio.Event()
+        """Set while no socket is open."""
+        self.empty.set()
         self._periodic: asyncio.Task[None] | None = None
+        self._news_at = 0.0
 
     def add(self, user_id: int, session: Session) -> None:
         """Watch over a socket until ``remove``; user 0 is nobody, and not looked up."""
         self._open.setdefault(user_id, set()).add(session)
+        self.empty.clear()
         if self._periodic is None:
             self._periodic = asyncio.create_task(self._recheck_for_ever(), name="recheck users")
+        if session.login.read_at <= self._news_at:  # they may have been about this one, during its handshake
+            self._soon([user_id])
+
+    def everyone(self) -> list[Session]:
+        """Return every open socket."""
+        return [session for sessions in self._open.values() for session in sessions]
 
     def remove(self, user_id: int, session: Session) -> None:
         """Stop watching over a socket."""
@@ -48,16 +66,22 @@ class Sessions:
         sessions.discard(session)
         if not sessions:
             self._open.pop(user_id, None)
+        if not self._open:
+            self.empty.set()
 
     def news(self, kind: str, subject: str) -> None:
-        """Hear that a user changed: it is read again at once."""
-        if kind == "user" and subject.isdecimal():
-            IDENTITIES.forget(int(subject))
+        """Hear that rights or credentials of a user changed, or of everybody: they are read again at once."""
+        if kind == "user" and subject == EVERYBODY:
+            self.recheck()
+        elif kind == "user" and subject.isdecimal():
+            forget(int(subject))
+            self._news_at = time.monotonic()
             self._soon([int(subject)])
 
     def recheck(self) -> None:
-        """Read every user again: news may have been lost."""
-        IDENTITIES.forget()
+        """Read everybody again: news may have been lost."""
+        forget()
+        self._news_at = time.monotonic()
         self._soon(list(self._open))
 
     def _soon(self, users: list[int]) -> None:
@@ -68,20 +92,30 @@ class Sessions:
     async def _recheck_for_ever(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_S)
-            IDENTITIES.forget()
+            forget()
             await self._check(list(self._open))
 
     async def _check(self, users: list[int]) -> None:
-        for user_id in users:
-            if user_id == 0 or user_id not in self._open:
-                continue
+        sessions = [session for user_id in users if user_id != 0 for session in self._open.get(user_id, ())]
+        for start in range(0, len(sessions), CHECKED_AT_ONCE):
+            chunk = sessions[start : start + CHECKED_AT_ONCE]
             try:
-                identity = await IDENTITIES.get(user_id)
+                closes = await closes_for([session.login for session in chunk])
             except AuthenticationUnavailable:
                 logger.warning("user store unavailable; open sockets are checked again later")
                 return
-            for session in list(self._open.get(user_id, ())):
-                if identity is None:
-                    session.end(AUTH_REVOKED)
-                elif identity.is_staff != session.identity.is_staff:
-                    session.end(FORBIDDEN)
+            for session, close in zip(chunk, closes, strict=True):
+                if close is not None and session in self._open.get(session.login.identity.user_id, ()):
+                    session.end(close)
+
+
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, Sessions] = WeakKeyDictionary()
+
+
+def loop_sessions() -> Sessions:
+    """Return the open sockets of the running event loop."""
+    loop = asyncio.get_running_loop()
+    sessions = _sessions.get(loop)
+    if sessions is None:
+        sessions = _sessions[loop] = Sessions()
+    return sessions

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import structlog
 from django.conf import settings
+from redis.exceptions import RedisError
 
 from cache_streams.consumers.socket import Message, SocketConsumer
 from cache_streams.metrics import REQUEST_ERRORS
@@ -117,10 +120,17 @@ class RpcConsumer(SocketConsumer):
         stream_key = envelopes.stream_key(self.connection_id, request.request_id, unique)
         if request.request_id is None:
             name = (request.action.name, unique.encode())
+        subscriptions = self._members(request, feed, stream_key)
+        self._streams[name] = (stream_key, subscriptions)
+        # Where the stream begins is settled before it is confirmed: what is written after that will be an update.
+        # Without Redis it is settled when Redis is back, and the client is told that it waits.
+        with suppress(RedisError, OSError):
+            await asyncio.gather(*(subscription.prepare() for subscription in subscriptions))
         self.outlet.send(envelopes.confirmation(request, stream_key))
-        self._streams[name] = (stream_key, self._subscribe(request, feed, stream_key))
+        for subscription in subscriptions:
+            subscription.start()
 
-    def _subscribe(self, request: Request, feed: Feed, stream_key: str) -> list[Subscription]:
+    def _members(self, request: Request, feed: Feed, stream_key: str) -> list[Subscription]:
         prefix = envelopes.update_prefix(request, stream_key)
         trouble = envelopes.failure(
             "CACHE_ERROR",
@@ -129,7 +139,7 @@ class RpcConsumer(SocketConsumer):
             request.requested,
         )
         return [
-            self.join(feed.stream, under, feed.rendition, prefix=prefix, trouble=trouble)
+            self.member(feed.stream, under, feed.rendition, prefix=prefix, trouble=trouble)
             for under in feed.under
         ]
 

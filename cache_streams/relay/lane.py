@@ -76,6 +76,7 @@ class Lane:
         tasks, due = self.watch.take(loop.time(), time.time())
         if tasks:
             await self._read_and_append(tasks)
+            due = loop.time()  # a list longer than a page, or a key that rests, is dirty again: look at once
             if noticed_at is not None:
                 RELAY_LAG_S.observe(time.perf_counter() - noticed_at)
         elif noticed_at is not None:

@@ -39,7 +39,8 @@ class TailWatch(Watch):
     def notice(self, redis_key: str) -> bool:
         if patterns.match(self._layout.pattern, redis_key) is None:
             return False
-        self._dirty.add(redis_key)
+        if redis_key in self._readers or self.admits(len(self._readers)):
+            self._dirty.add(redis_key)
         return True
 
     def take(self, now: float, wall: float) -> tuple[list[Task], float | None]:
@@ -89,7 +90,8 @@ class BarWatch(Watch):
     def notice(self, redis_key: str) -> bool:
         if patterns.match(self._layout.pattern, redis_key) is None:
             return False
-        self._dirty.add(redis_key)
+        if redis_key in self._readers or self.admits(len(self._readers)):
+            self._dirty.add(redis_key)
         return True
 
     def take(self, now: float, wall: float) -> tuple[list[Task], float | None]:

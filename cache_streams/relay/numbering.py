@@ -39,7 +39,8 @@ class Numbering:
     def number(self, records: Iterable[Record], now: float) -> list[Update]:
         """Return the updates that ``records`` amount to; what equals the last value is none. ``now``: Unix seconds."""
         numbered = (self._number(record, now) for record in records)
-        return [update for update in numbered if update is not None]
+        updates = [update for update in numbered if update is not None]
+        return _chained(updates) if self.stream.kind is Kind.COLLECTION else updates
 
     def missing_from(self, seen: Mapping[str, set[str | None]]) -> list[Record]:
         """Return deletions of everything held that is not in ``seen`` (key text → elements)."""
@@ -128,3 +129,13 @@ class Numbering:
             REFUSED_KEYS.labels(self.stream.name).inc()
             return False
         return True
+
+
+def _chained(updates: list[Update]) -> list[Update]:
+    """Mark every update of a reading that another of the same key follows."""
+    followed: set[Key] = set()
+    for index in range(len(updates) - 1, -1, -1):
+        if updates[index].key in followed:
+            updates[index] = msgspec.structs.replace(updates[index], more=True)
+        followed.add(updates[index].key)
+    return updates

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cache_streams.metrics import REFUSED_KEYS
 from cache_streams.sources.readers import BeaconReader, HashReader, JoinedReader, Reading
 from cache_streams.streams import patterns
 from cache_streams.streams.declaration import Beacons, HashFields, JoinedHashes, Names, Stream
@@ -15,6 +16,8 @@ REST_S = 0.010
 REST_PER_READ = 5
 """And at least this many times as long as the read took: a big hash must not fill the relay's day."""
 READS_AT_ONCE = 200
+SOURCE_KEYS = 100_000
+"""Keys of the layout that one watch follows; further ones are refused, and counted."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,13 @@ class Watch(ABC):
     def notice_all(self) -> None:
         """Mark every known key dirty, also those that may be gone."""
 
+    def admits(self, known: int) -> bool:
+        """Return whether one more key may be followed when ``known`` are; a refusal is counted."""
+        if known < SOURCE_KEYS:
+            return True
+        REFUSED_KEYS.labels(self.stream.name).inc()
+        return False
+
     def tick(self) -> None:  # noqa: B027  # most layouts do not age
         """Mark dirty what the passing of a second may have changed."""
 
@@ -78,6 +88,8 @@ class HashWatch(Watch):
         if names is None:
             return False
         if redis_key not in self._readers:
+            if not self.admits(len(self._readers)):
+                return True
             self._readers[redis_key] = HashReader(self.stream, self._layout, redis_key, names)
         self._whole.add(redis_key)
         return True
@@ -168,8 +180,9 @@ class BeaconWatch(Watch):
     def notice(self, redis_key: str) -> bool:
         names = patterns.match(self._layout.pattern, redis_key)
         if names is not None:
-            self._known[redis_key] = names
-            self._things.add(redis_key)
+            if redis_key in self._known or self.admits(len(self._known)):
+                self._known[redis_key] = names
+                self._things.add(redis_key)
         elif patterns.match(self._layout.seen, redis_key) is not None:
             self._seen_known.add(redis_key)
             self._seen.add(redis_key)

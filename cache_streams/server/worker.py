@@ -6,6 +6,9 @@ import socket
 import uvicorn
 from django.conf import settings
 
+from cache_streams.server.drain import drain
+from cache_streams.sessions import loop_sessions
+
 _PING_INTERVAL_S = 20.0
 _PING_TIMEOUT_S = 20.0
 # Below the supervisor's patience, so that a worker ends itself before it is killed.
@@ -23,6 +26,12 @@ class _Worker(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             os.write(self._ready, b"%d\n" % os.getpid())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()  # accept nobody who would have to be sent away at once
+        await drain(loop_sessions())
+        await super().shutdown(sockets)
 
 
 def run(*, listener: int, ready: int) -> None:

@@ -28,6 +28,8 @@ class Update(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: int | None = None
     deleted: bool = False
     superseded: bool = False
+    more: bool = False
+    """Whether the same reading changed the key once more: counts in between never stood in the cache."""
 
     def extra(self) -> Extras:
         """Return the stored facts beside the canonical object; empty when there are none."""

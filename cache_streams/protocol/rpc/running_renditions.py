@@ -52,7 +52,7 @@ class QueueUpdates:
         """Return the number when it changed."""
         if update.size is not None:
             self._sizes[update.key] = update.size
-        return self._tell(now)
+        return () if update.more else self._tell(now)
 
     def _tell(self, now: float) -> Sequence[bytes]:
         length = sum(self._sizes.values())
@@ -118,7 +118,7 @@ class ProcessHealthUpdates:
     def update(self, update: Update, now: float) -> Sequence[bytes]:
         """Return the number when it changed."""
         self._note(update)
-        return self._tell(now)
+        return () if update.more else self._tell(now)
 
     def _note(self, update: Update) -> None:
         process = (update.key, update.element)

@@ -13,11 +13,12 @@ import pytest
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask, new_redis
-from cache_streams.log import START, Log, LogEntry, LogName, position
+from cache_streams.log import START, Log, LogEntry, LogName, partition_of, position
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.children import dying_with_parent
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams import REGISTRY, by_name
+from cache_streams.streams.orders import ORDERS
 from cache_streams.streams.update import Update
 
 DEADLINE_S = 10.0
@@ -234,3 +235,32 @@ async def _held(redis: Redis) -> None:
         return bool(await ask(redis, "EXISTS", "gw:{relay}:lease"))
 
     await until(led)
+
+
+async def test_a_list_that_grew_by_pages_at_once_is_carried_without_another_notice(
+    redis: Redis, relay: None
+) -> None:
+    await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(2500)))
+    async with asyncio.timeout(5.0):  # the net that would find the rest anyway is cast every 20 s
+        found = await logged(redis, "trades", 2500)
+    assert [json.loads(update.data)["trade_id"] for update in found] == [str(n) for n in range(2500)]
+
+
+async def test_an_order_hash_that_vanishes_is_one_change_of_its_size(redis: Redis, relay: None) -> None:
+    facts = {"volume": 1, "ex_id": 5, "timestamp": "2026-01-15T10:30:00+00:00"}
+    await ask(
+        redis,
+        "HSET",
+        "order_status:kraken",
+        *(part for n in range(3) for part in (f"O{n}", json.dumps(facts))),
+    )
+    partition = partition_of(ORDERS, ("kraken", "account:5"), 16)
+
+    async def count(number: int) -> bool:
+        return len(await updates(redis, "orders", partition)) >= number
+
+    await until(lambda: count(3))
+    await ask(redis, "DEL", "order_status:kraken")
+    await until(lambda: count(6))
+    sizes = [(update.size, update.more) for update in await updates(redis, "orders", partition)]
+    assert sizes == [(1, True), (2, True), (3, False), (2, True), (1, True), (0, False)]

@@ -92,7 +92,7 @@ def test_a_killed_process_is_replaced_and_the_log_says_why(server: LiveServer, c
 
 def test_clients_are_served_while_a_worker_is_being_replaced(server: LiveServer) -> None:
     children(server, "worker")[0].kill()
-    assert answers(server)
+    assert eventually(lambda: answers(server))  # a connection that the dying worker had accepted may be lost
     assert eventually(lambda: len(children(server, "worker")) == 2)
 
 
