@@ -21,9 +21,9 @@ from cache_streams.log import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
 from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
 from cache_streams.permissions import may_see, visible
-from cache_streams.protocol.close_codes import SLOW_CONSUMER, Close, Family, token_expired
+from cache_streams.protocol.close_codes import SLOW_CONSUMER, Close, Family, shutdown, token_expired
 from cache_streams.protocol.rendition import Rendition
-from cache_streams.sessions import Sessions
+from cache_streams.sessions import loop_sessions
 from cache_streams.streams.declaration import Key, Stream
 from cache_streams.subscription import Subscription
 
@@ -31,8 +31,6 @@ Message = dict[str, Any]  # Any: an ASGI message
 Legs = Sequence[tuple[str, Key]]
 
 logger = structlog.get_logger(__name__)
-
-_sessions: dict[asyncio.AbstractEventLoop, Sessions] = {}
 
 
 def loop_layer() -> LoopLayer:
@@ -43,11 +41,6 @@ def loop_layer() -> LoopLayer:
     layer.reader.on_news, layer.reader.on_reconnect = sessions.news, sessions.recheck
     layer.reader.start()
     return layer
-
-
-def loop_sessions() -> Sessions:
-    """Return the open sockets of the running event loop."""
-    return _sessions.setdefault(asyncio.get_running_loop(), Sessions())
 
 
 class SocketConsumer(AsyncConsumer):
@@ -134,9 +127,19 @@ class SocketConsumer(AsyncConsumer):
         CLOSES.labels(close.reason or str(close.code)).inc()
         self.outlet.close(close.code, close.reason)
 
+    def drain(self) -> None:
+        """Close as a planned stop does; what the client has been sent is what it may resume from."""
+        self.end(shutdown(self.family))
+
     # -- subscriptions ----------------------------------------------------------------------------------------------
 
-    def join(
+    def join(self, stream: Stream, under: Key, rendition: Rendition) -> Subscription:
+        """Join the groups of every key that begins with ``under``, as far as the user may see them."""
+        subscription = self.member(stream, under, rendition)
+        subscription.start()
+        return subscription
+
+    def member(
         self,
         stream: Stream,
         under: Key,
@@ -145,7 +148,7 @@ class SocketConsumer(AsyncConsumer):
         prefix: bytes = b"",
         trouble: bytes | None = None,
     ) -> Subscription:
-        """Join the groups of every key that begins with ``under``, as far as the user may see them."""
+        """Return a membership like that of ``join``, to be started."""
         keys = visible(stream, under, self.rights)
         legs = [leg for key in keys for leg in legs_of(stream, key)]
         subscription = self.layer.subscription(
@@ -158,7 +161,6 @@ class SocketConsumer(AsyncConsumer):
             lost=lambda: self.end(SLOW_CONSUMER),
         )
         self.subscriptions.add(subscription)
-        subscription.start()
         return subscription
 
     async def leave(self, subscription: Subscription) -> None:
