@@ -39,7 +39,7 @@ def sweep_for_ever(wait: Callable[[float], bool]) -> None:
                 trim()
         except DatabaseError as error:
             logger.warning("sweep of agent runs failed", error=type(error).__name__)
-            connection.close()
+            connection.close_if_unusable_or_obsolete()
 
 
 def time_out_runs() -> int:
