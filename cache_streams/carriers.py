@@ -1,4 +1,4 @@
-"""Where a socket carries its token: query string, Authorization header or subprotocol list; and what to answer the list with."""
+"""Where a socket carries its credentials: query string, headers, subprotocol list; and what to answer the list with."""
 
 from __future__ import annotations
 
@@ -63,10 +63,25 @@ def carried_token(scope: Scope, offer: Offer, *, allow_query: bool) -> str | Non
     """Return the one token that all carriers agree on, None when none carries one. Raises: CarrierRefused."""
     tokens = [*_header_tokens(scope), *(_entry_token(entry) for entry in offer.offered if _is_token(entry))]
     if allow_query:
-        tokens += _query_tokens(scope)
-    if len(set(tokens)) > 1:
+        tokens += _query(scope).get("token", [])
+    return _only(tokens)
+
+
+def carried_ticket(scope: Scope) -> str | None:
+    """Return the ticket in the query string, None without one. Raises: CarrierRefused for two that differ."""
+    return _only(_query(scope).get("ticket", []))
+
+
+def carried_key(scope: Scope, header: str) -> str | None:
+    """Return the API key in ``header``, None without one. Raises: CarrierRefused for two that differ."""
+    sent = headers(scope, header.lower().encode("ascii"))
+    return _only([key for key in sent if key])
+
+
+def _only(carried: list[str]) -> str | None:
+    if len(set(carried)) > 1:
         raise CarrierRefused("AUTH_CONFLICT")
-    return tokens[0] if tokens else None
+    return carried[0] if carried else None
 
 
 def headers(scope: Scope, name: bytes) -> list[str]:
@@ -80,12 +95,11 @@ def _header_tokens(scope: Scope) -> list[str]:
     return [token.strip() for scheme, _, token in values if scheme.lower() == "bearer" and token.strip()]
 
 
-def _query_tokens(scope: Scope) -> list[str]:
+def _query(scope: Scope) -> dict[str, list[str]]:
     try:
-        fields = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=_QUERY_FIELDS)
+        return parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=_QUERY_FIELDS)
     except ValueError:
         raise CarrierRefused("AUTH_MALFORMED") from None
-    return fields.get("token", [])
 
 
 def _is_token(entry: str) -> bool:

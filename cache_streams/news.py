@@ -15,6 +15,7 @@ from redis.retry import Retry
 from cache_streams.log import CONTROL_ENTRIES, control_key
 from cache_streams.metrics import NEWS_LOST
 
+EVERYBODY = "*"
 TIMEOUT_S = 0.5
 SILENT_AFTER_FAILURE_S = 1.0
 
@@ -22,13 +23,14 @@ logger = structlog.get_logger(__name__)
 _failed_at: dict[str, float] = {}
 
 
-def announce_user(user_id: int) -> None:
-    """Tell every worker to read a user again. Without Redis the workers' own look, each 30 s, will find out."""
+def announce_user(user_id: int | None) -> None:
+    """Tell every worker to read a user again, or everybody (None). Without Redis the workers' own look, each 30 s, finds out."""
+    subject = EVERYBODY if user_id is None else str(user_id)
     try:
         with Redis.from_url(
             settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         ) as client:
-            client.xadd(control_key(settings.GW_PREFIX), {"user": str(user_id)}, maxlen=CONTROL_ENTRIES)
+            client.xadd(control_key(settings.GW_PREFIX), {"user": subject}, maxlen=CONTROL_ENTRIES)
     except (RedisError, OSError) as error:
         NEWS_LOST.inc()
         logger.warning("news of a user not sent", user_id=user_id, error=type(error).__name__)

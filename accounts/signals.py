@@ -1,0 +1,53 @@
+"""Which changes of the database are news: of users, their groups and permissions, what they own, keys and revocations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+
+from accounts.changes import announce
+from accounts.models import ApiKey, Ownership, RevokedToken, User
+
+
+def connect() -> None:
+    """Listen to every model that has a part in who may see what."""
+    for model in (User, ApiKey, Ownership, RevokedToken):
+        for signal in (post_save, post_delete):
+            signal.connect(_of_one, sender=model, dispatch_uid=f"{model.__name__} changed")
+    for through in (User.groups.through, User.user_permissions.through):
+        m2m_changed.connect(_of_members, sender=through, dispatch_uid=f"{through.__name__} changed")
+    m2m_changed.connect(
+        _of_all, sender=Group.permissions.through, dispatch_uid="a group's permissions changed"
+    )
+    pre_delete.connect(_of_all, sender=Group, dispatch_uid="a group is deleted")
+
+
+def _of_one(sender: type[Model], instance: Any, **signal: Any) -> None:  # Any: Django's signal signature
+    if set(signal.get("update_fields") or ()) != {"last_login"}:
+        announce(instance.pk if sender is User else instance.user_id)
+
+
+def _of_members(
+    sender: type[Model],  # noqa: ARG001 - Django's signal signature
+    instance: Any,  # Any: a user, or a group or permission when ``reverse``
+    action: str,
+    reverse: bool,  # noqa: FBT001 - Django's signal signature
+    pk_set: set[int] | None,
+    **signal: Any,  # Any: as above
+) -> None:
+    if not action.startswith("post_"):
+        return
+    if not reverse:
+        announce(instance.pk)
+    elif pk_set is None:  # emptied: Django no longer says of whom
+        announce(None)
+    else:
+        for user_id in pk_set:
+            announce(user_id)
+
+
+def _of_all(sender: type[Model], **signal: Any) -> None:  # noqa: ARG001  # Any: as above
+    announce(None)
