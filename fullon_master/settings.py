@@ -43,7 +43,11 @@ CHANNEL_LAYERS = {
 
 # --- Sockets ---------------------------------------------------------------------------------------------------------
 HANDSHAKE_TIMEOUT_S = env.positive_float("HANDSHAKE_TIMEOUT_S", 5.0)
+PENDING_HANDSHAKES_PER_ADDRESS = env.integer(
+    "PENDING_HANDSHAKES_PER_ADDRESS", 100, minimum=0, maximum=1_000_000
+)
 FRAME_BYTES_MAX = env.integer("FRAME_BYTES_MAX", 65_536, minimum=1_024, maximum=16_777_216)
+HEARTBEAT_S = env.positive_float("HEARTBEAT_S", 15.0)
 STREAMS_PER_SOCKET = env.integer("STREAMS_PER_SOCKET", 1_024, minimum=1, maximum=100_000)
 ORDERS_PUSH_AFTER_S = env.positive_float("ORDERS_PUSH_AFTER_S", 0.5)
 BASE_DISPATCH = env.boolean("BASE_DISPATCH", default=False)

@@ -40,7 +40,7 @@ def run(*, listener: int, ready: int) -> None:
     config = uvicorn.Config(
         f"{module}:{attribute}",
         loop="auto",
-        http="httptools",
+        http="cache_streams.server.http:GatewayHttpProtocol",
         ws="cache_streams.server.frames:GatewayWebSocketProtocol",
         ws_max_size=settings.FRAME_BYTES_MAX,
         ws_per_message_deflate=False,  # 70 KB per idle socket against 28

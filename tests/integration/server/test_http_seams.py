@@ -1,0 +1,33 @@
+"""What of uvicorn's HTTP protocol ``server/http.py`` touches: each test says what to look at when an upgrade breaks it."""
+
+import inspect
+
+import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+SOURCE = inspect.getsource(HttpToolsProtocol)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["connection_made", "data_received", "on_message_begin", "on_headers_complete", "on_message_complete"],
+)
+def test_a_method_that_marks_the_progress_of_a_request_is_still_called_so(method: str) -> None:
+    assert hasattr(HttpToolsProtocol, method), f"uvicorn renamed {method}: the handshake deadline hangs on it"
+
+
+def test_an_upgrade_still_passes_through_one_method() -> None:
+    assert "self.handle_websocket_upgrade()" in SOURCE, (
+        "uvicorn upgrades elsewhere: bound the handshake there"
+    )
+
+
+def test_a_requests_target_and_headers_are_still_where_they_were() -> None:
+    assert "self.url" in SOURCE, "http.py measures self.url before an upgrade"
+    assert '"headers": self.headers' in SOURCE, "http.py counts scope headers before an upgrade"
+
+
+def test_uvicorn_itself_still_has_no_deadline_for_a_request() -> None:
+    assert "timeout_request" not in SOURCE, (
+        "uvicorn may bound requests by itself now: drop server/http.py's deadline"
+    )
