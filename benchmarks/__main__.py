@@ -12,7 +12,7 @@ from typing import Protocol
 
 import uvloop
 
-from benchmarks import drill, handshake, latency
+from benchmarks import drill, fanout, handshake, latency
 from benchmarks.gateway import Gateway, running_gateway
 from benchmarks.machine import BASE, commit, facts
 from benchmarks.report import Findings, Run, table, verdict_line, write
@@ -31,6 +31,7 @@ SCENARIOS: dict[str, Measure] = {
     "handshake": handshake.measure,
     "latency": latency.measure,
     "drill": drill.measure,
+    "fanout": fanout.measure,
 }
 
 
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
         findings = _measured(SCENARIOS[name], quick=options.quick)
         write(results, run, findings)
         print(f"\n{name}\n\n{table(findings.rows)}\n")
-        print("\n".join(map(verdict_line, findings.verdicts)), flush=True)
+        print("\n".join([*map(verdict_line, findings.verdicts), *findings.notes]), flush=True)
         passed = passed and findings.passed
     print(f"\nKept in {results}")
     return 0 if passed else 1

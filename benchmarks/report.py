@@ -25,10 +25,11 @@ class Verdict:
 
 @dataclass(slots=True)
 class Findings:
-    """What a scenario measured; every row has the same columns."""
+    """What a scenario measured; every row has the same columns. ``notes`` say what was left out, and why."""
 
     rows: list[Row] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def judge(self, rule: str, measured: str, *, passed: bool) -> None:
         """Add the verdict on one rule."""
@@ -90,7 +91,7 @@ def write(directory: Path, run: Run, findings: Findings) -> None:
 
 def _page(run: Run, findings: Findings) -> str:
     facts: list[Row] = [{"fact": name, "value": value} for name, value in run.machine.items()]
-    lines = [f"- {verdict_line(verdict)}" for verdict in findings.verdicts]
+    lines = [f"- {line}" for line in [*map(verdict_line, findings.verdicts), *findings.notes]]
     parts = [
         f"# {run.scenario}{' (quick: too short for a figure)' if run.quick else ''}",
         f"`{run.command}` on {run.date} at commit {run.commit}.",

@@ -12,22 +12,20 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from channels.layers import BaseChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from django.conf import settings
 
+from cache_streams.channel_members import BoundedQueue, ChannelOutlet, Messages
 from cache_streams.connections import ask, close_shared_redis, shared_redis
-from cache_streams.log import inbox_key, partition_of
-from cache_streams.metrics import LAYER_DROPPED
-from cache_streams.outlet import Body, Outlet
-from cache_streams.protocol.groups import parse_group, wire_key
+from cache_streams.log_names import inbox_key, partition_of
+from cache_streams.outlet import Outlet
+from cache_streams.protocol.groups import parse_group
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams import by_name
 from cache_streams.streams.declaration import Key, Mode, Stream
 from cache_streams.streams.sent import NotSendable, encode_sent
-from cache_streams.streams.update import KeySnapshot, Update
 from cache_streams.subscription import Subscription
 
 INBOX_ENTRIES = 100_000
@@ -107,8 +105,8 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
         elif channel not in self.channels:
             raise RuntimeError(f"group_add({group!r}): the channel is not one of this process")
         elif (group, channel) not in self._members:
-            outlet = _ChannelOutlet(self.channels[channel])
-            member = self.subscription(outlet, stream, [leg_of(group)], _Messages(stream))
+            outlet = ChannelOutlet(self.channels[channel])
+            member = self.subscription(outlet, stream, [leg_of(group)], Messages(stream))
             self._members[group, channel] = member
             member.start()
 
@@ -187,16 +185,6 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
         await super().flush()
 
 
-class BoundedQueue(asyncio.Queue[Any]):
-    """A channel's messages; when it is full a new one is dropped."""
-
-    def put_nowait(self, item: Any) -> None:  # Any: bytes from Redis or a message made here
-        try:
-            super().put_nowait(item)
-        except asyncio.QueueFull:
-            LAYER_DROPPED.inc()
-
-
 class _Names(BaseChannelLayer):
     """Channels' own rules for names."""
 
@@ -212,42 +200,6 @@ class _Mailbox:
         queue = self._layer.channels.get(envelope["channel"])
         if queue is not None:
             queue.put_nowait(envelope["message"])
-
-
-class _ChannelOutlet(Outlet):
-    """Delivers to a channel's queue instead of a socket: the consumer is awoken for each update."""
-
-    def __init__(self, queue: BoundedQueue) -> None:
-        super().__init__()
-        self._queue = queue
-
-    def write(self, prefix: bytes, body: Body) -> None:  # a channel has no prefix
-        self._queue.put_nowait(msgspec.json.decode(body.payload))
-
-    def close(self, code: int, reason: str) -> None:
-        self.shut()
-
-    def buffered(self) -> int:
-        return 0
-
-    def abort(self) -> None:
-        self.shut()
-
-
-class _Messages:
-    """Renders updates as Channels messages."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._name = stream.name
-
-    def snapshot(
-        self, keys: Sequence[KeySnapshot], now: float
-    ) -> list[bytes]:  # group_add promises updates only
-        return []
-
-    def update(self, update: Update, now: float) -> Sequence[bytes]:  # as every rendition
-        head = {"type": "stream.update", "stream": self._name, "key": wire_key(update.key), "seq": update.seq}
-        return (msgspec.json.encode({**head, "data": msgspec.Raw(update.data)}),)
 
 
 def log_stream(group: str) -> Stream | None:

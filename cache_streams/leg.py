@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cache_streams.log import START, Cursor, LogEntry, Position
+from cache_streams.followed import Followed, View
+from cache_streams.log import LogEntry
 from cache_streams.outlet import Outlet
+from cache_streams.places import START, Cursor, Position
 from cache_streams.protocol.rendition import Rendition
-from cache_streams.reader import Followed, View
 from cache_streams.streams.declaration import Key
 
 

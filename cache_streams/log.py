@@ -8,32 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NewType
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from cache_streams import log_scripts
 from cache_streams.connections import ask
-from cache_streams.protocol.groups import log_tag, shard_of
+from cache_streams.log_names import LogName, control_key, key_text
+from cache_streams.places import START, Position, entry_id, position
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
 from cache_streams.streams.update import KeySnapshot, Update
 
-Position = NewType("Position", tuple[int, int])
-"""Id of a log entry; ordered."""
-
-START = Position((0, 0))
-
-
-class Cursor(NamedTuple):
-    """A place in a log's contents: ordered within an epoch, meaningless in another; valid in every process."""
-
-    epoch: str
-    position: Position
-
-
 CONTROL_ENTRIES = 1000
-CURSOR_LENGTH = 80
 
 
 class Fenced(Exception):
@@ -50,31 +37,6 @@ class Moved(Exception):
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(f"log stands at {found!r}, expected {expected!r}")
         self.expected, self.found = expected, found
-
-
-@dataclass(frozen=True, slots=True)
-class LogName:
-    """Names one log; ``tag`` is legal and injective, and what its three Redis keys share."""
-
-    stream: str
-    partition: str
-    prefix: str
-
-    @property
-    def _base(self) -> str:
-        return f"{self.prefix}:{{{log_tag(self.stream, self.partition)}}}"
-
-    @property
-    def log(self) -> str:
-        return f"{self._base}:log"
-
-    @property
-    def pos(self) -> str:
-        return f"{self._base}:pos"
-
-    @property
-    def last(self) -> str:
-        return f"{self._base}:last"
 
 
 @dataclass(slots=True)
@@ -106,73 +68,14 @@ class LogSnapshot:
     keys: tuple[KeySnapshot, ...]
 
 
-def logs_key(prefix: str) -> str:
-    """Return the Redis set that names every log: members are stream and partition, a line each."""
-    return f"{prefix}:logs"
-
-
-def control_key(prefix: str) -> str:
-    """Return the Redis Stream that every reader reads besides: fields name a kind of news (``log``, ``user``) and whose."""
-    return f"{prefix}:control"
-
-
-def inbox_key(prefix: str) -> str:
-    """Return the Redis Stream that ``group_send`` to a log-backed group appends to."""
-    return f"{prefix}:inbox"
-
-
 async def announce(redis: Redis, prefix: str, kind: str, subject: str) -> None:
     """Tell every process' reader that something about ``subject`` changed. Raises ``redis.RedisError``."""
     await ask(redis, "XADD", control_key(prefix), "MAXLEN", "~", CONTROL_ENTRIES, "*", kind, subject)
 
 
-def position(raw: bytes | str) -> Position:
-    """Parse a Redis Stream id; an empty one is the start."""
-    if not raw:
-        return START
-    text = raw.decode() if isinstance(raw, bytes) else raw
-    milliseconds, _, number = text.partition("-")
-    return Position((int(milliseconds), int(number or 0)))
-
-
-def cursor_text(cursor: Cursor) -> str:
-    """Return a cursor as clients are told it: ``aZ3.1795221446140-0``."""
-    return f"{cursor.epoch}.{entry_id(cursor.position)}"
-
-
-def parse_cursor(text: str) -> Cursor:
-    """Read what ``cursor_text`` made. Raises: ValueError."""
-    epoch, dot, raw = text.rpartition(".")
-    milliseconds, dash, number = raw.partition("-")
-    if (
-        not (dot and dash and epoch and milliseconds.isdecimal() and number.isdecimal())
-        or len(text) > CURSOR_LENGTH
-    ):
-        raise ValueError("not a cursor")
-    return Cursor(epoch, Position((int(milliseconds), int(number))))
-
-
-def entry_id(at: Position) -> str:
-    """Return the Redis Stream id of ``at``."""
-    return f"{at[0]}-{at[1]}"
-
-
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Update)
-_KEY_ENCODER = msgspec.json.Encoder()
 _KEY_DECODER: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
-
-
-def partition_of(stream: Stream, key: Key, shards: int) -> str:
-    """Return the partition of ``key``: the value of the declared field, or a shard number."""
-    if stream.partition is not None:
-        return key[stream.key_fields.index(stream.partition)]
-    return shard_of(key_text(key), shards)
-
-
-def key_text(key: Key) -> str:
-    """Return ``key`` as the text that names it inside a log's own Redis values."""
-    return _KEY_ENCODER.encode(key).decode()
 
 
 class Log:

@@ -12,7 +12,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from cache_streams.log import CONTROL_ENTRIES, control_key
+from cache_streams.log import CONTROL_ENTRIES
+from cache_streams.log_names import control_key
 from cache_streams.metrics import NEWS_LOST
 
 EVERYBODY = "*"

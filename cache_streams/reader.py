@@ -4,157 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from cache_streams.connections import ask, new_redis, shared_redis
-from cache_streams.log import (
-    START,
-    Cursor,
-    Log,
-    LogEntry,
-    LogName,
-    Position,
-    control_key,
-    cursor_text,
-    entry_id,
-    logs_key,
-    parse_entry,
-    position,
-)
-from cache_streams.metrics import CONTROL_MESSAGES, LOG_READS, READER_RECONNECTS, RENDER_FAILURES
-from cache_streams.outlet import Body, Outlet
-from cache_streams.protocol.rendition import Rendition, UpdateAt
-from cache_streams.state import KeyStates
-from cache_streams.streams.declaration import Key, Kind, Stream
+from cache_streams.delivery import deliver
+from cache_streams.followed import PAGE, Followed, View
+from cache_streams.log import Log, LogEntry, parse_entry
+from cache_streams.log_names import LogName, control_key, logs_key
+from cache_streams.metrics import CONTROL_MESSAGES, LOG_READS, READER_RECONNECTS
+from cache_streams.pacing import STEP_BYTES
+from cache_streams.places import START, entry_id, position
+from cache_streams.streams.declaration import Stream
 
 BLOCK_MS = 1000
 READ_TIMEOUT_S = 3.0
 """A blocking read that gets no answer for so long hangs in a partition that TCP has not noticed."""
-PAGE = 500
-STEP_BYTES = 64 * 1024
-"""Rendered bytes after which the loop gets a turn: only then can a transport say that it is full."""
 RETRY_S = 0.2
 WAKE_TTL_S = 60
 
 logger = structlog.get_logger(__name__)
-
-
-class Leg(Protocol):
-    """One subscription's interest in one key of a log, or in every key that begins alike."""
-
-    outlet: Outlet
-    prefix: bytes
-    rendition: Rendition
-
-    def epoch_changed(self) -> None:
-        """The log's contents are not those that this leg knew: start again from a snapshot."""
-
-
-class Group:
-    """Hot legs of one key, by what they send, so that a frame is rendered once for all that send the same."""
-
-    __slots__ = ("ahead", "hot")
-
-    def __init__(self) -> None:
-        self.hot: dict[Rendition, dict[Leg, None]] = {}
-        self.ahead: dict[Leg, Position] = {}
-
-    def targets(self, rendition: Rendition, at: Position) -> Collection[Leg]:
-        """Return the legs that have not seen the entry ``at`` yet: a new one may have read past the reader."""
-        legs = self.hot[rendition]
-        if not self.ahead:
-            return legs
-        for leg, seen in list(self.ahead.items()):
-            if at > seen:
-                del self.ahead[leg]
-        return [leg for leg in legs if leg not in self.ahead]
-
-
-class View:
-    """The state of the keys that begin alike, kept current by the reader once ``live``; so a join asks Redis nothing."""
-
-    __slots__ = ("legs", "live", "loading", "seen", "states")
-
-    def __init__(self, kind: Kind) -> None:
-        self.states = KeyStates(kind)
-        self.seen = START
-        self.live = False
-        self.loading = asyncio.Lock()
-        self.legs = 0
-
-
-class Followed:
-    """One log that this process reads: how far, under which epoch, and for whom."""
-
-    def __init__(self, log: Log, epoch: str | None, position: Position) -> None:
-        self.log, self.epoch, self.position = log, epoch, position
-        self.groups: dict[Key, Group] = {}
-        """By what the keys begin with: a whole key, a part of it, or () for the whole log."""
-        self.legs: set[Leg] = set()
-        """Every leg of this log, hot or cold: all of them must hear of a new epoch."""
-        self.views: dict[Key, View] = {}
-
-    def live_view(self, under: Key) -> View | None:
-        """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""
-        view = self.views.get(under)
-        return view if view is not None and view.live else None
-
-    async def view(self, under: Key) -> View:
-        """Return the current view of ``under``, loading it if nobody has. Raises ``redis.RedisError``."""
-        while True:
-            view = self.views.setdefault(under, View(self.log.stream.kind))
-            async with view.loading:
-                if not view.live:
-                    await self._load(view, under)
-            if self.views.get(under) is view:  # else an epoch changed while it was loaded
-                return view
-
-    def release(self, under: Key) -> None:
-        """Forget a view that no leg needs any more."""
-        view = self.views.get(under)
-        if view is not None:
-            view.legs -= 1
-            if view.legs <= 0:
-                del self.views[under]
-
-    async def _load(self, view: View, under: Key) -> None:
-        state = await self.log.snapshot(under)
-        states, seen = KeyStates(self.log.stream.kind, state.keys), state.position
-        while seen < self.position:
-            until = self.position
-            page = await self.log.range(seen, until, PAGE)
-            for entry in page:
-                if entry.update is not None and entry.update.key[: len(under)] == under:
-                    states.apply(entry.update)
-            seen = page[-1].position if len(page) == PAGE else until
-        # From this loop step on the reader keeps it: nothing was read in between.
-        view.states, view.seen, view.live = states, seen, True
-
-    def join(self, under: Key, leg: Leg, seen: Position) -> None:
-        """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands."""
-        group = self.groups.setdefault(under, Group())
-        group.hot.setdefault(leg.rendition, {})[leg] = None
-        if seen > self.position:
-            group.ahead[leg] = seen
-
-    def leave(self, under: Key, leg: Leg) -> Position:
-        """Make a leg cold; return the position of the last entry that it was given."""
-        group = self.groups[under]
-        legs = group.hot[leg.rendition]
-        del legs[leg]
-        if not legs:
-            del group.hot[leg.rendition]
-        seen = group.ahead.pop(leg, self.position)
-        if not group.hot:
-            del self.groups[under]
-        return seen
 
 
 class LogReader:
@@ -311,7 +184,7 @@ class LogReader:
                 view.states.apply(entry.update)
             group = followed.groups.get(key[:length])
             if group is not None:
-                written += _deliver(group, entry, followed.epoch)
+                written += deliver(group, entry, followed.epoch)
         followed.position = entry.position
         self.delivering = False
         if self._after_entry:
@@ -353,32 +226,3 @@ class LogReader:
             followed.views[under].legs = count
         for leg in list(followed.legs):
             leg.epoch_changed()
-
-
-def _deliver(group: Group, entry: LogEntry, epoch: str | None) -> int:
-    written = 0
-    for rendition in list(group.hot):
-        targets = group.targets(rendition, entry.position)
-        if not targets:
-            continue
-        for payload in rendered(rendition, entry, epoch):
-            body = Body(payload)
-            written += len(payload)
-            for leg in targets:
-                leg.outlet.write(leg.prefix, body)
-    return written
-
-
-def rendered(rendition: Rendition, entry: LogEntry, epoch: str | None) -> Sequence[bytes]:
-    """Return the bodies of an entry's update; a defect of one family must not take the reader from the others."""
-    if entry.update is None:
-        return ()
-    try:
-        update_at: UpdateAt | None = getattr(rendition, "update_at", None)
-        if update_at is not None:
-            return update_at(entry.update, cursor_text(Cursor(epoch or "", entry.position)), time.time())
-        return rendition.update(entry.update, time.time())
-    except Exception:
-        logger.exception("rendition failed", rendition=type(rendition).__name__)
-        RENDER_FAILURES.inc()
-        return ()

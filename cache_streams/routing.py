@@ -13,6 +13,7 @@ from cache_streams.consumers.accounts import AccountsConsumer, BalancesConsumer
 from cache_streams.consumers.base import BaseConsumer
 from cache_streams.consumers.bots import BotsConsumer
 from cache_streams.consumers.declared import declared_consumer, declared_pattern
+from cache_streams.consumers.native import NativeConsumer
 from cache_streams.consumers.ohlcv import OhlcvConsumer
 from cache_streams.consumers.orders import OrdersConsumer
 from cache_streams.consumers.process import ProcessConsumer
@@ -24,6 +25,7 @@ from cache_streams.streams import REGISTRY
 from cache_streams.streams.declaration import Stream
 
 PREFIX = "api/v1/cache/"
+NATIVE = r"^api/v1/stream/?$"
 
 DOMAINS: tuple[type[RpcConsumer], ...] = (
     TickersConsumer,
@@ -69,7 +71,7 @@ def _family(prefix: str, registry: Sequence[Stream]) -> list[Any]:  # Any: as ab
 
 def websocket_routes(registry: Sequence[Stream] = REGISTRY) -> URLRouter:
     """Return every route of a socket; the root mount is the one that a deployment may switch on."""
-    routes = _family(PREFIX, registry)
+    routes = [_route(NATIVE, NativeConsumer.as_asgi()), *_family(PREFIX, registry)]
     if settings.ROOT_MOUNT:
         routes += _family("", registry)
     return URLRouter([*routes, _route(r"", unknown_path)])

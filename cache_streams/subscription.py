@@ -15,12 +15,16 @@ from dataclasses import dataclass
 import structlog
 from redis.exceptions import RedisError
 
+from cache_streams.delivery import rendered
+from cache_streams.followed import PAGE
 from cache_streams.leg import KeyLeg
-from cache_streams.log import Cursor, LogEntry, cursor_text
 from cache_streams.metrics import COLD, OFF_LOG, SKIPPED, SNAPSHOTS
-from cache_streams.outlet import Body, Outlet
+from cache_streams.outlet import Outlet
+from cache_streams.pacing import PacedWriter
+from cache_streams.places import Cursor, cursor_text
 from cache_streams.protocol.rendition import Rendition
-from cache_streams.reader import PAGE, STEP_BYTES, LogReader, rendered
+from cache_streams.reader import LogReader
+from cache_streams.sampling import Sampler
 from cache_streams.streams.declaration import Key, Mode, Stream
 from cache_streams.streams.update import KeySnapshot
 
@@ -65,20 +69,24 @@ class Subscription:
     ) -> None:
         self.outlet, self.stream, self.rendition, self.prefix = outlet, stream, rendition, prefix
         self.mode = mode or stream.mode
-        self.skipped = 0
-        """Updates that this socket was never told, because only the newest was wanted."""
-        self._reader, self._trouble, self._lost, self._interval_s = reader, trouble, lost, interval_s
+        self._jumped = 0
+        self._reader, self._trouble, self._lost = reader, trouble, lost
         sampled = self.mode is Mode.SAMPLE
         self._legs = [KeyLeg(self, partition, under, sampled=sampled) for partition, under in legs]
         self._task: asyncio.Task[None] | None = None
         self._fell_behind = False
-        self._unwritten: Sequence[bytes] = ()
-        self._sampling: asyncio.TimerHandle | None = None
+        self._writer = PacedWriter(outlet, prefix)
+        self._sampler = Sampler(outlet, rendition, prefix, interval_s, self._legs) if sampled else None
 
     @property
     def hot(self) -> bool:
         """Whether every leg is fed by the reader, and nothing of this subscription's own runs."""
         return self._task is None
+
+    @property
+    def skipped(self) -> int:
+        """Updates that this socket was never told, because only the newest was wanted."""
+        return self._jumped + (self._sampler.skipped if self._sampler is not None else 0)
 
     def cursor(self, partition: str) -> Cursor | None:
         """Return how far the socket was told of one log."""
@@ -108,16 +116,16 @@ class Subscription:
         if not snapshot:
             for leg in self._legs:
                 leg.needs_snapshot = False
-        if self.mode is Mode.SAMPLE:
-            self._sample_later()
+        if self._sampler is not None:
+            self._sampler.start()
         if not (self._attach_known() and self._jump("start")):
             self._run_cold("start")
 
     async def stop(self) -> None:
         """Send nothing more."""
         self.outlet.listeners.discard(self)
-        if self._sampling is not None:
-            self._sampling.cancel()
+        if self._sampler is not None:
+            self._sampler.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -185,7 +193,7 @@ class Subscription:
                     return
                 if self._must_jump():
                     continue
-            await self._write_rest()
+            await self._writer.finish(self._must_jump)
             for leg in self._legs:
                 if not leg.hot and not leg.sampled:
                     await self._read_on(leg)
@@ -239,32 +247,16 @@ class Subscription:
         self._fell_behind = False
         if legs or not self._legs:
             SNAPSHOTS.labels(reason).inc()
-            self._unwritten = self._write_step(self.rendition.snapshot(keys, time.time()))
-        if self._unwritten or self.outlet.paused:
+            self._writer.begin(self.rendition.snapshot(keys, time.time()))
+        if self._writer.rest or self.outlet.paused:
             return False
         return all(leg.warm() for leg in self._legs)
 
     def _count_skipped(self, leg: KeyLeg, total: int) -> None:
         if self._fell_behind and leg.told:
             missed = max(0, total - leg.told - 1)
-            self.skipped += missed
+            self._jumped += missed
             SKIPPED.labels(self.stream.name).inc(missed)
-
-    def _write_step(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
-        """Write as much as one loop step may; return the rest."""
-        written = 0
-        for number, payload in enumerate(payloads):
-            if written >= STEP_BYTES:
-                return payloads[number:]
-            self.outlet.write(self.prefix, Body(payload))
-            written += len(payload)
-        return ()
-
-    async def _write_rest(self) -> None:
-        while self._unwritten and not self._must_jump():
-            await asyncio.sleep(0)  # only now can the transport say that it is full
-            await self.outlet.writable()
-            self._unwritten = self._write_step(self._unwritten)
 
     # -- from a cursor to the log's end -------------------------------------------------------------------------------
 
@@ -291,37 +283,10 @@ class Subscription:
                 return
             for entry in page:
                 if leg.wants(entry):
-                    await self._write(rendered(self.rendition, entry, followed.epoch))
+                    self._writer.begin(rendered(self.rendition, entry, followed.epoch))
+                    await self._writer.finish()
                 leg.seen = entry.position
                 if self.outlet.paused or self._fell_behind:
                     return
             if len(page) < PAGE:
                 leg.seen = max(leg.seen, until)
-
-    async def _write(self, payloads: Sequence[bytes]) -> None:
-        rest = self._write_step(payloads)
-        while rest:
-            await asyncio.sleep(0)  # only now can the transport say that it is full
-            await self.outlet.writable()
-            rest = self._write_step(rest)
-
-    # -- samples ------------------------------------------------------------------------------------------------------
-
-    def _sample_later(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._sampling = loop.call_later(self._interval_s, self._sample)
-
-    def _sample(self) -> None:
-        """Write the newest value of each key that changed since the last sample; a full outlet skips this one."""
-        self._sample_later()
-        for leg in self._legs:
-            view = leg.live_view()
-            if view is None or leg.followed is None or not leg.hot or self.outlet.paused:
-                continue
-            at = max(view.seen, leg.followed.position)
-            changed = view.states.changed_since(leg.told)
-            self.skipped += max(0, view.states.total - leg.told - len(changed))
-            leg.told, leg.seen = view.states.total, at
-            for update in changed:
-                for payload in rendered(self.rendition, LogEntry(at, update), leg.followed.epoch):
-                    self.outlet.write(self.prefix, Body(payload))

@@ -17,7 +17,7 @@ from accounts.identity import Identity, Rights
 from cache_streams.authentication import Login
 from cache_streams.consumers.retained import RetainedSocket
 from cache_streams.layers import LogBackedChannelLayer, LoopLayer
-from cache_streams.log import partition_of
+from cache_streams.log_names import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
 from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
 from cache_streams.permissions import may_see, visible

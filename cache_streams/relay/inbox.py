@@ -9,8 +9,9 @@ import structlog
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask, new_redis
-from cache_streams.log import Position, inbox_key, position
+from cache_streams.log_names import inbox_key
 from cache_streams.metrics import MALFORMED
+from cache_streams.places import Position, position
 from cache_streams.relay.store import Batch, Store
 from cache_streams.streams.declaration import Record
 from cache_streams.streams.sent import Sent, decode_sent

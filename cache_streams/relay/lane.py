@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from cache_streams.log import key_text
+from cache_streams.log_names import key_text
 from cache_streams.metrics import RELAY_LAG_S
 from cache_streams.relay.store import Store
 from cache_streams.relay.watches import Task, Watch

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from cache_streams.log import Claimed, LogSnapshot, key_text
+from cache_streams.log import Claimed, LogSnapshot
+from cache_streams.log_names import key_text
 from cache_streams.metrics import REFUSED_KEYS
 from cache_streams.protocol.groups import NameTooLong, group_name
 from cache_streams.streams.declaration import Key, Kind, Record, Stream

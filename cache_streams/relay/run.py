@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 
 from cache_streams.connections import new_redis
-from cache_streams.relay.leader import Relay, RelayOptions
+from cache_streams.relay.leader import Relay
+from cache_streams.relay.term import RelayOptions
 from cache_streams.streams import REGISTRY
 
 

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask
-from cache_streams.log import Claimed, Log, LogName, announce, logs_key, partition_of
+from cache_streams.log import Claimed, Log, announce
+from cache_streams.log_names import LogName, logs_key, partition_of
 from cache_streams.metrics import APPENDED, NEW_EPOCHS
 from cache_streams.relay.numbering import Numbering
 from cache_streams.streams.declaration import Key, Record, Stream

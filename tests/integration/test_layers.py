@@ -20,7 +20,7 @@ from cache_streams.streams import by_name
 from cache_streams.streams.declaration import Audience, Kind, Mode, Stream
 from cache_streams.streams.sent import NotSendable
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Score(msgspec.Struct, frozen=True):

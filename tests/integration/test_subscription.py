@@ -16,8 +16,10 @@ from redis.asyncio import Redis
 from cache_streams.connections import ask, new_redis
 from cache_streams.consumers.socket import legs_of
 from cache_streams.layers import LoopLayer
-from cache_streams.log import Cursor, Log, LogName, Position, cursor_text, parse_cursor
+from cache_streams.log import Log
+from cache_streams.log_names import LogName
 from cache_streams.metrics import COLD
+from cache_streams.places import Cursor, Position, cursor_text, parse_cursor
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Mode, Stream
@@ -28,7 +30,7 @@ from cache_streams.streams.update import KeySnapshot, Update
 from cache_streams.subscription import Standing, Subscription
 from tests.recording import RecordingOutlet
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 MARKET = ("kraken", "BTC/USDC")
 
 

@@ -23,7 +23,7 @@ from cache_streams.server.frames import GatewayWebSocketProtocol
 from cache_streams.streams import REGISTRY, by_name
 from cache_streams.streams.declaration import Audience, HashFields, Kind, Mode, Names, Record, Stream
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Score(msgspec.Struct, frozen=True):

@@ -6,7 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask, new_redis
-from cache_streams.log import START, Fenced, Log, LogName, Moved, Position, entry_id, position
+from cache_streams.log import Fenced, Log, Moved
+from cache_streams.log_names import LogName
+from cache_streams.places import START, Position, entry_id, position
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.declaration import Stream
 from cache_streams.streams.orders import ORDERS

@@ -76,6 +76,7 @@ def test_it_is_known_whether_a_redis_was_configured(environment: dict[str, str],
         ({"REDIS_URL": "redis://a:6379/0", "REDIS_DB": "1"}, ["REDIS_URL", "REDIS_DB"]),
         ({"REDIS_URL": "unix:///r.sock", "REDIS_HOST": "b"}, ["REDIS_URL", "REDIS_HOST"]),
         ({"ROOT_MOUNT": "true"}, ["ROOT_MOUNT", "AGENTS_ALIAS_PATHS"]),
+        ({"AGENT_RUNNER": "openai"}, ["AGENT_RUNNER", "AGENT_OPENAI_URL", "AGENT_OPENAI_MODEL"]),
         (
             {"CORS_ALLOWED_ORIGINS": "*", "CORS_ALLOW_CREDENTIALS": "true"},
             ["CORS_ALLOWED_ORIGINS", "CORS_ALLOW_CREDENTIALS"],
@@ -108,6 +109,7 @@ def test_conflicting_settings_are_refused_naming_both(environment: dict[str, str
         ({"API_PREFIX": "/v2"}, "API_PREFIX='/v2'"),
         ({"CORS_ALLOWED_ORIGINS": "example.com"}, "CORS_ALLOWED_ORIGINS='example.com'"),
         ({"GW_PREFIX": "a b"}, "GW_PREFIX='a b'"),
+        ({"AGENT_OPENAI_URL": "file:///etc"}, "AGENT_OPENAI_URL='file:///etc'"),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_one_sentence(environment: dict[str, str], named: str) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from cache_streams.log import START, Claimed, Log, LogName, LogSnapshot
+from cache_streams.log import Claimed, Log, LogSnapshot
+from cache_streams.log_names import LogName
+from cache_streams.places import START
 from cache_streams.relay.list_watches import BarWatch, Markets, TailWatch
 from cache_streams.relay.numbering import Numbering
 from cache_streams.relay.store import Held, Store

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache_streams.log import START, Claimed, LogSnapshot, key_text
+from cache_streams.log import Claimed, LogSnapshot
+from cache_streams.log_names import key_text
 from cache_streams.metrics import REFUSED_KEYS
+from cache_streams.places import START
 from cache_streams.relay import numbering
 from cache_streams.relay.numbering import Numbering
 from cache_streams.streams.declaration import Key, Record, Stream

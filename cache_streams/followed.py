@@ -1,0 +1,127 @@
+"""One log that this process reads: its hot legs by what they send, and the state of the keys they asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Protocol
+
+from cache_streams.log import Log
+from cache_streams.outlet import Outlet
+from cache_streams.places import START, Position
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.state import KeyStates
+from cache_streams.streams.declaration import Key, Kind
+
+PAGE = 500
+
+
+class Leg(Protocol):
+    """One subscription's interest in one key of a log, or in every key that begins alike."""
+
+    outlet: Outlet
+    prefix: bytes
+    rendition: Rendition
+
+    def epoch_changed(self) -> None:
+        """The log's contents are not those that this leg knew: start again from a snapshot."""
+
+
+class Group:
+    """Hot legs of one key, by what they send, so that a frame is rendered once for all that send the same."""
+
+    __slots__ = ("ahead", "hot")
+
+    def __init__(self) -> None:
+        self.hot: dict[Rendition, dict[Leg, None]] = {}
+        self.ahead: dict[Leg, Position] = {}
+
+    def targets(self, rendition: Rendition, at: Position) -> Collection[Leg]:
+        """Return the legs that have not seen the entry ``at`` yet: a new one may have read past the reader."""
+        legs = self.hot[rendition]
+        if not self.ahead:
+            return legs
+        for leg, seen in list(self.ahead.items()):
+            if at > seen:
+                del self.ahead[leg]
+        return [leg for leg in legs if leg not in self.ahead]
+
+
+class View:
+    """The state of the keys that begin alike, kept current by the reader once ``live``; so a join asks Redis nothing."""
+
+    __slots__ = ("legs", "live", "loading", "seen", "states")
+
+    def __init__(self, kind: Kind) -> None:
+        self.states = KeyStates(kind)
+        self.seen = START
+        self.live = False
+        self.loading = asyncio.Lock()
+        self.legs = 0
+
+
+class Followed:
+    """One log that this process reads: how far, under which epoch, and for whom."""
+
+    def __init__(self, log: Log, epoch: str | None, position: Position) -> None:
+        self.log, self.epoch, self.position = log, epoch, position
+        self.groups: dict[Key, Group] = {}
+        """By what the keys begin with: a whole key, a part of it, or () for the whole log."""
+        self.legs: set[Leg] = set()
+        """Every leg of this log, hot or cold: all of them must hear of a new epoch."""
+        self.views: dict[Key, View] = {}
+
+    def live_view(self, under: Key) -> View | None:
+        """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""
+        view = self.views.get(under)
+        return view if view is not None and view.live else None
+
+    async def view(self, under: Key) -> View:
+        """Return the current view of ``under``, loading it if nobody has. Raises ``redis.RedisError``."""
+        while True:
+            view = self.views.setdefault(under, View(self.log.stream.kind))
+            async with view.loading:
+                if not view.live:
+                    await self._load(view, under)
+            if self.views.get(under) is view:  # else an epoch changed while it was loaded
+                return view
+
+    def release(self, under: Key) -> None:
+        """Forget a view that no leg needs any more."""
+        view = self.views.get(under)
+        if view is not None:
+            view.legs -= 1
+            if view.legs <= 0:
+                del self.views[under]
+
+    async def _load(self, view: View, under: Key) -> None:
+        state = await self.log.snapshot(under)
+        states, seen = KeyStates(self.log.stream.kind, state.keys), state.position
+        while seen < self.position:
+            until = self.position
+            page = await self.log.range(seen, until, PAGE)
+            for entry in page:
+                if entry.update is not None and entry.update.key[: len(under)] == under:
+                    states.apply(entry.update)
+            seen = page[-1].position if len(page) == PAGE else until
+        # From this loop step on the reader keeps it: nothing was read in between.
+        view.states, view.seen, view.live = states, seen, True
+
+    def join(self, under: Key, leg: Leg, seen: Position) -> None:
+        """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands."""
+        group = self.groups.setdefault(under, Group())
+        group.hot.setdefault(leg.rendition, {})[leg] = None
+        if seen > self.position:
+            group.ahead[leg] = seen
+
+    def leave(self, under: Key, leg: Leg) -> Position:
+        """Make a leg cold; return the position of the last entry that it was given."""
+        group = self.groups[under]
+        legs = group.hot[leg.rendition]
+        del legs[leg]
+        if not legs:
+            del group.hot[leg.rendition]
+        seen = group.ahead.pop(leg, self.position)
+        if not group.hot:
+            del self.groups[under]
+        return seen
