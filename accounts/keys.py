@@ -54,17 +54,17 @@ def create_key(
     user: User, *, name: str = "", description: str = "", scopes: str = "", expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
     """Return a new key's record and the key itself, which nobody can read again."""
-    raw = PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    record = ApiKey.objects.create(
-        user=user,
-        digest=digest_of(raw),
-        hint=hint_of(raw),
-        name=name,
-        description=description,
-        scopes=scopes,
-        expires_at=expires_at,
-    )
+    record = ApiKey(user=user, name=name, description=description, scopes=scopes, expires_at=expires_at)
+    raw = new_key(record)
+    record.save()
     return record, raw
+
+
+def new_key(record: ApiKey) -> str:
+    """Return a new key, known to ``record`` by its hash."""
+    raw = PREFIX + secrets.token_urlsafe(KEY_BYTES)
+    record.digest, record.hint = digest_of(raw), hint_of(raw)
+    return raw
 
 
 def deactivate(keys: Collection[ApiKey]) -> None:

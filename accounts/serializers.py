@@ -120,7 +120,7 @@ class TicketRequest(Shape):
     """What the ticket is for: scopes separated by commas; none means all that the credential may."""
 
     scope = serializers.CharField(
-        required=False, default="", max_length=SCOPES_CHARACTERS_MAX, validators=[is_scopes]
+        required=False, allow_blank=True, default="", max_length=SCOPES_CHARACTERS_MAX, validators=[is_scopes]
     )
 
 

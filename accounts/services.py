@@ -48,7 +48,7 @@ def bootstrap_admin(mail: str, password: str | None) -> BootstrapOutcome:
             first = {} if User.objects.exists() else {"pk": FIRST_USER_ID}
             user = User.objects.create_superuser(mail, password or generated, **first)
             if first:
-                _count_on_from_first_user()
+                follow_given_ids()
     except IntegrityError:  # another bootstrap was faster
         return BootstrapOutcome(User.objects.get_by_natural_key(mail).mail, created=False)
     return BootstrapOutcome(user.mail, created=True, generated_password=generated)
@@ -63,8 +63,8 @@ def ensure_plain_user(mail: str) -> User:
         return User.objects.get_by_natural_key(mail)
 
 
-def _count_on_from_first_user() -> None:
-    """Move the database's sequence past an id that was given by hand; a no-op where it counts by itself."""
+def follow_given_ids() -> None:
+    """Move the database's sequence past ids that were given by hand; a no-op where it counts by itself."""
     connection = connections[router.db_for_write(User)]
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), [User]):

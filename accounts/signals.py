@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from accounts.changes import announce
 from accounts.models import ApiKey, Ownership, RevokedToken, User
@@ -17,6 +17,8 @@ def connect() -> None:
     for model in (User, ApiKey, Ownership, RevokedToken):
         for signal in (post_save, post_delete):
             signal.connect(_of_one, sender=model, dispatch_uid=f"{model.__name__} changed")
+    for model in (ApiKey, Ownership):
+        pre_save.connect(_of_former_owner, sender=model, dispatch_uid=f"{model.__name__} may change hands")
     for through in (User.groups.through, User.user_permissions.through):
         m2m_changed.connect(_of_members, sender=through, dispatch_uid=f"{through.__name__} changed")
     m2m_changed.connect(
@@ -28,6 +30,12 @@ def connect() -> None:
 def _of_one(sender: type[Model], instance: Any, **signal: Any) -> None:  # Any: Django's signal signature
     if set(signal.get("update_fields") or ()) != {"last_login"}:
         announce(instance.pk if sender is User else instance.user_id)
+
+
+def _of_former_owner(sender: type[ApiKey | Ownership], instance: Any, **signal: Any) -> None:  # Any: as above
+    former = sender._default_manager.filter(pk=instance.pk).exclude(user=instance.user_id)  # noqa: SLF001  # Django's own name for it
+    for user_id in former.values_list("user_id", flat=True):
+        announce(user_id)
 
 
 def _of_members(

@@ -104,11 +104,8 @@ def verify_refresh_token(raw: str, now: float | None = None) -> RefreshClaims:
     claims, expires_at = _verified(raw, now)
     if claims.get("token_type") != "refresh":
         raise TokenRefused("AUTH_INVALID", "type")
-    issued_at, jti, family = (
-        _finite(claims.get("iat")),
-        _optional_text(claims, "jti"),
-        _optional_text(claims, "sid"),
-    )
+    issued_at, jti = _finite(claims.get("iat")), _optional_text(claims, "jti")
+    family = _optional_text(claims, "sid")
     if issued_at is None or jti is None or family is None:
         raise TokenRefused("AUTH_INVALID", "claim")
     return RefreshClaims(_user_id(claims.get("user_id")), expires_at, issued_at, jti, family)
