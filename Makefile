@@ -37,6 +37,7 @@ imports: install  ## Which package may import which
 documents: install  ## Settings, migrations and generated documents agree with the code
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py export_docs --check
 	@if test -f cache_streams/management/commands/export_protocol.py; then $(PY) manage.py export_protocol --check; fi
 
 format: install  ## Rewrite files as `make lint` wants them
