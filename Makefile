@@ -1,7 +1,7 @@
 # Verbs of this project. `make run` needs Python 3.11 or newer and make, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench lint types imports documents format
+.PHONY: help install run test check bench bench-peers lint types imports documents format
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 WORKERS_OF_TESTS ?= 2
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.tests .env  ## Virtual environment, all dependencies, .env with random secrets
 
@@ -46,6 +46,9 @@ format: install  ## Rewrite files as `make lint` wants them
 
 bench: install  ## Speeds, with machine, commit and percentiles
 	$(PY) -m benchmarks
+
+bench-peers: install  ## Other servers to measure beside ours: from Debian, PyPI and npm; what is there already stays
+	$(PY) -m benchmarks.peers.install
 
 .env: | $(VENV)/.runs
 	@$(PY) -m fullon_master.env

@@ -69,6 +69,7 @@ def running_gateway() -> Iterator[Gateway]:
     """Run a gateway with one worker; nothing of the developer's own installation reaches it."""
     for name in re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", (BASE / ".env.example").read_text(), re.MULTILINE):
         os.environ.pop(name, None)
+    os.environ.update(_NO_LIMITS)
     with (
         tempfile.TemporaryDirectory(prefix="gw-bench-") as directory,
         live_server(
@@ -76,7 +77,6 @@ def running_gateway() -> Iterator[Gateway]:
             ENV_FILE=os.devnull,
             SECRET_KEY=secrets.token_hex(24),
             JWT_SECRET_KEY=secrets.token_hex(24),
-            **_NO_LIMITS,
         ) as server,
     ):
         yield Gateway(server.url, server.redis_url, server)

@@ -63,8 +63,16 @@ def test_every_connect_beside_a_hundred_sockets_gets_its_first_message(tmp_path:
     assert measured["the other sockets stay open"] == "100 of 100"
 
 
+def test_every_update_reaches_every_socket_of_the_gateway_beside_a_plain_application(tmp_path: Path) -> None:
+    done = benchmarks("--quick", "--results", str(tmp_path), "fanout")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row["server"]: row for row in kept(tmp_path, "fanout")["rows"]}
+    assert rows.keys() == {"gateway, trades", "Channels, pubsub layer, uvicorn"}
+    assert {(row["delivered"], row["asked"]) for row in rows.values()} == {(400, 400)}
+
+
 @pytest.mark.parametrize("arguments", [("nonsense",), ("drill", "nonsense")])
 def test_an_unknown_scenario_is_refused_with_those_that_there_are(arguments: tuple[str, ...]) -> None:
     done = benchmarks(*arguments)
     assert done.returncode == 2
-    assert "unknown scenario nonsense: there are handshake, latency, drill" in done.stderr
+    assert "unknown scenario nonsense: there are handshake, latency, drill," in done.stderr
