@@ -11,6 +11,8 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_de
 from accounts.changes import announce
 from accounts.models import ApiKey, Ownership, RevokedToken, User
 
+_FORMER = "_gateway_former_owners"
+
 
 def connect() -> None:
     """Listen to every model that has a part in who may see what."""
@@ -18,7 +20,9 @@ def connect() -> None:
         for signal in (post_save, post_delete):
             signal.connect(_of_one, sender=model, dispatch_uid=f"{model.__name__} changed")
     for model in (ApiKey, Ownership):
-        pre_save.connect(_of_former_owner, sender=model, dispatch_uid=f"{model.__name__} may change hands")
+        pre_save.connect(
+            _remember_former_owner, sender=model, dispatch_uid=f"{model.__name__} may change hands"
+        )
     for through in (User.groups.through, User.user_permissions.through):
         m2m_changed.connect(_of_members, sender=through, dispatch_uid=f"{through.__name__} changed")
     m2m_changed.connect(
@@ -30,12 +34,16 @@ def connect() -> None:
 def _of_one(sender: type[Model], instance: Any, **signal: Any) -> None:  # Any: Django's signal signature
     if set(signal.get("update_fields") or ()) != {"last_login"}:
         announce(instance.pk if sender is User else instance.user_id)
-
-
-def _of_former_owner(sender: type[ApiKey | Ownership], instance: Any, **signal: Any) -> None:  # Any: as above
-    former = sender._default_manager.filter(pk=instance.pk).exclude(user=instance.user_id)  # noqa: SLF001  # Django's own name for it
-    for user_id in former.values_list("user_id", flat=True):
+    for user_id in instance.__dict__.pop(_FORMER, ()):
         announce(user_id)
+
+
+def _remember_former_owner(
+    sender: type[ApiKey | Ownership], instance: Any, **signal: Any
+) -> None:  # Any: as above
+    """Keep who will have lost the row, to be told once it is stored: now a worker would still read the old owner."""
+    former = sender._default_manager.filter(pk=instance.pk).exclude(user=instance.user_id)  # noqa: SLF001  # Django's own name for it
+    instance.__dict__[_FORMER] = list(former.values_list("user_id", flat=True))
 
 
 def _of_members(
