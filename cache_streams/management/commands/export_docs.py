@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,6 +17,8 @@ from cache_streams.protocol.close_codes import CLOSES, Family
 from cache_streams.protocol.rpc.actions import ACTIONS, SYNONYMS, Action, Answer
 from cache_streams.protocol.rpc.params import Params
 from cache_streams.protocol.strict_json import Json
+
+Shown = TypeVar("Shown")
 
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of generated: {} -->"
 
@@ -159,7 +161,7 @@ class _Recorder(Params):
     def as_given(self, name: str, *synonyms: str) -> Json:
         return self._note("as it was given", (name, *synonyms), "x")
 
-    def _note(self, kind: str, names: tuple[str, ...], value: Json, *, required: bool = False) -> Json:
+    def _note(self, kind: str, names: tuple[str, ...], value: Shown, *, required: bool = False) -> Shown:
         self.asked.setdefault(names[0], _Param(names, kind, required))
         return value
 
