@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts import keys
 from accounts.families import end_family
 from accounts.models import ApiKey, Ownership, RevokedToken, TokenFamily, User
+from accounts.services import end_tokens
 
 if TYPE_CHECKING:  # generic in the stubs alone
     CreationForm = AdminUserCreationForm[User]
@@ -44,6 +45,7 @@ class UserAdmin(DjangoAdmin):
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("mail", "name", "lastname")
     readonly_fields = ("last_login", "date_joined")
+    actions = ("end_tokens",)
     fieldsets = (
         (None, {"fields": ("mail", "password")}),
         ("Person", {"fields": ("name", "lastname", "phone", "id_num")}),
@@ -53,6 +55,12 @@ class UserAdmin(DjangoAdmin):
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("mail", "usable_password", "password1", "password2")}),
     )
+
+    @admin.action(description="End all tokens issued until now, and their sockets")
+    def end_tokens(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Make the chosen users log in again; they stay active."""
+        for user in queryset:
+            end_tokens(user)
 
 
 @admin.register(Ownership)

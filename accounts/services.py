@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.contrib.auth import authenticate
 from django.core.management.color import no_style
 from django.db import IntegrityError, connections, router, transaction
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.selectors import user_by_mail
@@ -61,6 +62,12 @@ def ensure_plain_user(mail: str) -> User:
             return user_by_mail(mail) or User.objects.create_user(mail)
     except IntegrityError:  # created meanwhile
         return User.objects.get_by_natural_key(mail)
+
+
+def end_tokens(user: User) -> None:
+    """Refuse every token that was issued to ``user`` until now; open sockets of them are closed. Keys stay."""
+    user.tokens_valid_from = timezone.now()
+    user.save(update_fields=["tokens_valid_from"])
 
 
 def follow_given_ids() -> None:

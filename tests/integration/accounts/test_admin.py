@@ -62,6 +62,13 @@ def test_a_login_is_ended_there(admin_client: Client, ann: User) -> None:
     assert token_user(claims) is None
 
 
+def test_all_tokens_of_a_user_are_ended_there(admin_client: Client, ann: User) -> None:
+    claims = verify_access_token(start_family(ann).access)
+    admin_client.post("/admin/accounts/user/", {"action": "end_tokens", "_selected_action": [ann.pk]})
+    assert token_user(claims) is None
+    assert token_user(verify_access_token(start_family(ann).access)) == ann
+
+
 def test_an_account_is_given_an_owner_there(admin_client: Client, ann: User) -> None:
     form = {"user": ann.pk, "kind": "account", "identifier": "12"}
     admin_client.post("/admin/accounts/ownership/add/", form)
