@@ -12,7 +12,7 @@ from typing import Protocol
 
 import uvloop
 
-from benchmarks import drill, fanout, handshake, latency
+from benchmarks import crowd, deaf, drill, fanout, handshake, latency, relay_rate
 from benchmarks.gateway import Gateway, running_gateway
 from benchmarks.machine import BASE, commit, facts
 from benchmarks.report import Findings, Run, table, verdict_line, write
@@ -32,6 +32,11 @@ SCENARIOS: dict[str, Measure] = {
     "latency": latency.measure,
     "drill": drill.measure,
     "fanout": fanout.measure,
+    "symbols": fanout.measure_symbols,
+    "crowd": crowd.measure,
+    "connects": crowd.measure_connects,
+    "relay": relay_rate.measure,
+    "deaf": deaf.measure,
 }
 
 

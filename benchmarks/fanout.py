@@ -7,12 +7,23 @@ from benchmarks.gateway import Gateway
 from benchmarks.peers import CORE_DAPHNE, NATS, NCHAN, PLAIN, PUBSUB_UVICORN, SOCKET_IO, UWEBSOCKETS, WS
 from benchmarks.receiver import is_compiled
 from benchmarks.report import Findings
-from benchmarks.servers import PUSH, RPC_TRADES, TRADES, push_tickers, push_trades, rpc_trades
+from benchmarks.servers import (
+    PUSH,
+    RPC,
+    RPC_TRADES,
+    TRADES,
+    push_tickers,
+    push_trades,
+    rpc_tickers,
+    rpc_trades,
+)
 from benchmarks.trial import Load, Trial
 
 ROUNDS = 3
 STEADY = Load(sockets=500, rate=100, seconds=3)
 FAST = Load(sockets=500, rate=1000, seconds=3)
+SYMBOLS = Load(sockets=200, rate=20 * 50, seconds=3, instruments=20)
+QUICK_SYMBOLS = Load(sockets=5, rate=20, seconds=1, instruments=5)
 QUICK = Load(sockets=20, rate=20, seconds=1)
 RECEIVER_SHARE_MAX = 0.5
 
@@ -37,6 +48,21 @@ async def measure(gateway: Gateway, *, quick: bool) -> Findings:
     for contest in contests:
         found.rows += contest.rows()
         found.notes += [f"left out: {peer}: {reason}" for peer, reason in contest.left_out.items()]
+    return found
+
+
+async def measure_symbols(gateway: Gateway, *, quick: bool) -> Findings:
+    """Fan out twenty markets, each at 50 updates/s, to sockets that follow all of them."""
+    found = Findings()
+    load, peers, rounds = (QUICK_SYMBOLS, [], 1) if quick else (SYMBOLS, [NCHAN, WS], ROUNDS)
+    title = f"{load.sockets} on {load.instruments} symbols x {load.rate / load.instruments:g}/s"
+    with arena(gateway) as place:
+        contest = place.contest(title, load, [rpc_tickers], peers, rounds)
+    found.rows = contest.rows()
+    found.notes = [f"left out: {peer}: {reason}" for peer, reason in contest.left_out.items()]
+    if not quick:
+        contest.judge_ratio(found, RPC, NCHAN.name, limit=0.6, what="CPU per frame", figure=cpu)
+    judge_alike(found, contest, RPC)
     return found
 
 
