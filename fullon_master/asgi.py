@@ -3,22 +3,23 @@
 import os
 from typing import cast
 
+import django
 from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fullon_master.settings")
 
 # Django's applications must be loaded before anything below imports a model.
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
 from accounts.body_limit import BoundedBody  # noqa: E402
 from cache_streams.middleware import Application, OriginMiddleware, TokenAuthMiddleware  # noqa: E402
 from cache_streams.routing import websocket_routes  # noqa: E402
 from cache_streams.server.lifespan import lifespan  # noqa: E402
+from cache_streams.server.one_hop import OneHopHandler  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": BoundedBody(http),
+        "http": BoundedBody(OneHopHandler()),
         "websocket": OriginMiddleware(TokenAuthMiddleware(cast("Application", websocket_routes()))),
         "lifespan": lifespan,
     }
