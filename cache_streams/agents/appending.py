@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from cache_streams.agents import grammar
@@ -36,12 +36,18 @@ def lock_log(user_id: int) -> AgentUserLog:
     return log
 
 
-def lock_log_of_run(run_id: str) -> AgentUserLog | None:
-    """Return the log of a run's owner, locked; None when there is no such run."""
+def lock_run(run_id: str) -> tuple[AgentUserLog, AgentRun] | None:
+    """Return a run with its owner's log, locked; None when there is no such run."""
     if not is_run_id(run_id):  # a database may refuse what no id can be
         return None
-    owner = AgentRun.objects.filter(pk=run_id).values("user_id")
-    return AgentUserLog.objects.select_for_update().filter(pk__in=owner).first()
+    runs = AgentRun.objects.filter(pk=run_id)
+    run = runs.first()
+    log = None if run is None else AgentUserLog.objects.select_for_update().filter(pk=run.user_id).first()
+    if (
+        connection.features.has_select_for_update
+    ):  # SQLite's transactions hold the only lock there is from the start
+        run = runs.first()
+    return None if log is None or run is None else (log, run)
 
 
 def on_committed(user_id: int, kinds: Iterable[str] = ()) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -10,6 +13,8 @@ from django.conf import settings
 from accounts.identity import Identity, Rights
 from accounts.selectors import identity_of
 
+RECENT_S = 1.0
+RECENT_USERS = 10_000
 _PERMISSIONS = {
     "viewer": frozenset({"read"}),
     "user": frozenset({"agent_execute", "read", "write"}),
@@ -37,10 +42,38 @@ class Caller:
         return {"roles": list(self.roles), "permissions": sorted(self.permissions)}
 
 
+class RecentIdentities:
+    """Users as the database had them within the last second, so that a busy producer does not ask for each event."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, tuple[float, Identity | None]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def caller(self, user_id: int, claimed: Collection[str] | None = None) -> Caller | None:
+        """Return what ``caller_of`` returned up to a second ago."""
+        known = self._known.get(user_id)
+        if known is None or known[0] < time.monotonic() - RECENT_S:
+            known = (time.monotonic(), identity_of(user_id))
+            with self._lock:
+                self._known[user_id] = known
+                self._known.move_to_end(user_id)
+                if len(self._known) > RECENT_USERS:
+                    self._known.popitem(last=False)
+        return _active(known[1], claimed)
+
+    def forget(self) -> None:
+        """Ask the database again for everybody."""
+        with self._lock:
+            self._known.clear()
+
+
+RECENT = RecentIdentities()
+"""Those of this process."""
+
+
 def caller_of(user_id: int, claimed: Collection[str] | None = None) -> Caller | None:
     """Return an active user with their rights, None if there is none; as ``caller_from``."""
-    identity = identity_of(user_id)
-    return None if identity is None or not identity.is_active else caller_from(identity, claimed)
+    return _active(identity_of(user_id), claimed)
 
 
 def caller_from(identity: Identity, claimed: Collection[str] | None = None) -> Caller:
@@ -53,6 +86,10 @@ def caller_from(identity: Identity, claimed: Collection[str] | None = None) -> C
     if claimed is not None:
         permissions &= frozenset(claimed)
     return Caller(identity.user_id, roles, permissions, identity.rights)
+
+
+def _active(identity: Identity | None, claimed: Collection[str] | None) -> Caller | None:
+    return None if identity is None or not identity.is_active else caller_from(identity, claimed)
 
 
 def _of_staff() -> tuple[tuple[str, ...], frozenset[str]]:

@@ -62,7 +62,7 @@ class AgentRuns:
         self._runner = runner
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0
-        self._closing = False
+        self._closing = asyncio.Event()
 
     async def launch(
         self, caller: Caller, text: str, *, thread_id: str | None = None, run_id: str | None = None
@@ -72,7 +72,7 @@ class AgentRuns:
         Raises: AgentRefused (NO_RUNNER, RATE_LIMITED and whatever ``start_run`` refuses), Invalid.
         """
         runner = self._runner
-        if runner is None or self._closing:
+        if runner is None or self._closing.is_set():
             raise AgentRefused("NO_RUNNER", "No runner is configured here.")
         if len(self._tasks) + self._starting >= RUNS_AT_ONCE:
             raise AgentRefused("RATE_LIMITED", "Too many runs are being executed; try again.")
@@ -89,13 +89,13 @@ class AgentRuns:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             await asyncio.sleep(0)  # a task that is cancelled before its first step could not end its run
-            if self._closing:
+            if self._closing.is_set():
                 task.cancel()
         return started
 
     async def close(self) -> None:
         """End every run under way as cancelled, and wait until that is stored."""
-        self._closing = True
+        self._closing.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
-from cache_streams.agents.appending import RunWriter, lock_log, lock_log_of_run
+from cache_streams.agents.appending import RunWriter, lock_log, lock_run
 from cache_streams.agents.grammar import Ending
 from cache_streams.agents.models import AgentEvent, AgentRun, AgentUserLog
 from cache_streams.agents.refusals import AgentRefused, Invalid, forbidden, foreign_user, run_not_found
 from cache_streams.agents.rights import Caller, caller_of
 from cache_streams.agents.wire import Draft, StartDraft
+from cache_streams.agents.writing import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def start_run(caller: Caller, draft: StartDraft, idempotency_key: str = "") -> S
     """
     owner = _owner(caller, draft)
     try:
-        with transaction.atomic():
+        with writing():
             log = lock_log(owner.user_id)
             earlier = _earlier(caller, draft, idempotency_key)
             if earlier is not None:
@@ -78,7 +79,7 @@ def append_events(caller: Caller, run_id: str, drafts: Sequence[Draft]) -> Appen
     _refuse_bystanders(caller)
     for draft in drafts:
         _check_names(caller, run_id, draft)
-    with transaction.atomic():
+    with writing():
         writer = _writer(caller, run_id)
         for draft in drafts:
             if draft.user_id not in (None, caller.user_id, writer.run.user_id):
@@ -92,7 +93,7 @@ def append_events(caller: Caller, run_id: str, drafts: Sequence[Draft]) -> Appen
 def cancel_run(caller: Caller, run_id: str) -> Appended:
     """End a run with the status ``cancelled``. Raises: AgentRefused (FORBIDDEN, RUN_NOT_FOUND, RUN_CLOSED)."""
     _refuse_bystanders(caller)
-    with transaction.atomic():
+    with writing():
         writer = _writer(caller, run_id)
         if writer.closed:
             raise AgentRefused("RUN_CLOSED", "The run has ended.")
@@ -103,12 +104,14 @@ def cancel_run(caller: Caller, run_id: str) -> Appended:
 
 def time_out_run(run_id: str, *, idle_since: datetime, open_since: datetime) -> bool:
     """End a run that has said nothing since ``idle_since``, or is open since ``open_since``; False if it need not."""
-    with transaction.atomic():
-        log = lock_log_of_run(run_id)
-        run = AgentRun.objects.filter(pk=run_id, completed_at=None).first()
-        if log is None or run is None or (run.updated_at > idle_since and run.started_at > open_since):
+    with writing():
+        locked = lock_run(run_id)
+        if locked is None:
             return False
+        log, run = locked
         writer = RunWriter(log, run)
+        if writer.closed or (run.updated_at > idle_since and run.started_at > open_since):
+            return False
         writer.end(Ending.TIMEOUT, "The run was ended because it took too long.")
         writer.save()
     return True
@@ -199,10 +202,10 @@ def _check_names(caller: Caller, run_id: str, draft: Draft) -> None:
 
 def _writer(caller: Caller, run_id: str) -> RunWriter:
     """Return the writer of a run that the caller may publish to. Raises: AgentRefused (RUN_NOT_FOUND)."""
-    log = lock_log_of_run(run_id)
-    run = None if log is None else AgentRun.objects.filter(pk=run_id).first()
-    if log is None or run is None:
+    locked = lock_run(run_id)
+    if locked is None:
         raise run_not_found()
+    log, run = locked
     owns = run.user_id == caller.user_id and caller.may("agent_execute")
     started = run.producer_id == caller.user_id and caller.may("publish_any")
     if not (owns or started):

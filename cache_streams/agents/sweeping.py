@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.db.models import F, Min, Q
 from django.utils import timezone
 
 from cache_streams.agents.appending import lock_log
 from cache_streams.agents.models import AgentEvent, AgentRun, AgentUserLog
 from cache_streams.agents.services import time_out_run
+from cache_streams.agents.writing import writing
 from cache_streams.metrics import AGENTS_TRIMMED
 
 INTERVAL_S = 5.0
@@ -71,7 +72,7 @@ def trim() -> int:
 
 def _trim_piece(user_id: int, before: datetime) -> int:
     """Drop up to 1,000 events of one log and the ended runs of which nothing is left; return how many events went."""
-    with transaction.atomic():
+    with writing():
         log = lock_log(user_id)
         floor = _new_floor(log, before)
         events = AgentEvent.objects.filter(user=user_id)

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from cache_streams.agents import bodies, selectors, services, wire
 from cache_streams.agents.refusals import AgentRefused, Code, Invalid, forbidden, run_not_found
-from cache_streams.agents.rights import Caller, caller_of
+from cache_streams.agents.rights import RECENT, Caller
 from cache_streams.agents.throttles import AgentThrottle
 from cache_streams.protocol.agent_forms import WireForm, on_the_wire
 
@@ -56,7 +56,9 @@ class AgentView(APIView):
     def caller(self, request: Request) -> Caller:
         """Return who asks, with the rights that the token leaves. Raises: AgentRefused (FORBIDDEN)."""
         user_id = request.user.pk
-        caller = None if user_id is None else caller_of(user_id, getattr(request.auth, "permissions", None))
+        caller = (
+            None if user_id is None else RECENT.caller(user_id, getattr(request.auth, "permissions", None))
+        )
         if caller is None:  # gone since the token was checked
             raise forbidden()
         return caller

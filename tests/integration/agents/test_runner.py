@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from pytest_django import Settings
 from redis import Redis
 
@@ -59,11 +59,11 @@ async def stocked_cache(fresh_redis: EmbeddedRedis) -> AsyncIterator[None]:
 
 
 async def someone(role: str = "user") -> Caller:
-    return await sync_to_async(lambda: caller(new_user(role)))()
+    return await database_sync_to_async(lambda: caller(new_user(role)))()
 
 
 async def events_of(who: Caller) -> list[dict[str, Any]]:
-    return await sync_to_async(selectors.events_after)(who.user_id, 0)
+    return await database_sync_to_async(selectors.events_after)(who.user_id, 0)
 
 
 async def finished(who: Caller) -> list[dict[str, Any]]:
@@ -178,7 +178,7 @@ async def test_a_run_that_its_owner_cancels_is_left_alone() -> None:
 
     before = count(AGENTS_RUNNER_ENDS, "refused")
     started = await AgentRuns(Waiting()).launch(who, "x")
-    await sync_to_async(cancel_run)(who, started.run_id)
+    await database_sync_to_async(cancel_run)(who, started.run_id)
     go_on.set()
     deadline = time.monotonic() + DEADLINE_S
     while count(AGENTS_RUNNER_ENDS, "refused") == before:
@@ -196,7 +196,7 @@ async def test_runs_at_once_are_bounded() -> None:
         await runs.launch(who, "x")
     assert refused.value.code == "RATE_LIMITED"
     await runs.close()
-    assert await sync_to_async(AgentRun.objects.filter(status="cancelled").count)() == RUNS_AT_ONCE
+    assert await database_sync_to_async(AgentRun.objects.filter(status="cancelled").count)() == RUNS_AT_ONCE
 
 
 async def test_an_event_loop_has_one_set_of_runs(settings: Settings) -> None:

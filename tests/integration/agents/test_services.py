@@ -538,4 +538,5 @@ def test_an_append_costs_a_fixed_number_of_queries() -> None:
         with CaptureQueriesContext(connection) as queries:
             append(ann, "r", *[THINKING] * number)
         counts.append(len([query for query in queries if "SAVEPOINT" not in query["sql"]]))
-    assert counts == [5, 5]
+    again = connection.features.has_select_for_update  # the run is read once more under the lock
+    assert counts == [5 + again, 5 + again]
