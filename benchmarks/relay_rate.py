@@ -25,6 +25,7 @@ RATE_MIN = 20_000
 FLAT = 1.5
 """How much dearer an update of ten thousand keys may be than one of ten: a curve, not a constant, would be steeper."""
 _BATCH = 500
+_QUIET_S = 3.0
 _DEADLINE_S = 60.0
 
 
@@ -103,10 +104,10 @@ def _appended(client: redis.Redis, log: str) -> int:
 
 
 def _await_quiet(client: redis.Redis, log: str) -> float:
-    """Return when (monotonic seconds) the log last grew, once it has not grown for a second."""
+    """Return when (monotonic seconds) the log last grew, once it has not grown for a while."""
     deadline = time.monotonic() + _DEADLINE_S
     seen, since = _appended(client, log), time.monotonic()
-    while time.monotonic() < deadline and time.monotonic() - since < 1.0:
+    while time.monotonic() < deadline and time.monotonic() - since < _QUIET_S:
         time.sleep(0.02)
         now = _appended(client, log)
         if now != seen:
