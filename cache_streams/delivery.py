@@ -9,7 +9,7 @@ import structlog
 
 from cache_streams.followed import Group
 from cache_streams.log import LogEntry
-from cache_streams.metrics import RENDER_FAILURES
+from cache_streams.metrics import DELIVERED, RENDER_FAILURES
 from cache_streams.outlet import Body
 from cache_streams.places import Cursor, cursor_text
 from cache_streams.protocol.rendition import Rendition, UpdateAt
@@ -17,8 +17,9 @@ from cache_streams.protocol.rendition import Rendition, UpdateAt
 logger = structlog.get_logger(__name__)
 
 
-def deliver(group: Group, entry: LogEntry, epoch: str | None) -> int:
-    written = 0
+def deliver(group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
+    """Write what an entry makes to every hot leg of a group that has not seen it; return the bytes rendered."""
+    written = frames = 0
     for rendition in list(group.hot):
         targets = group.targets(rendition, entry.position)
         if not targets:
@@ -26,8 +27,11 @@ def deliver(group: Group, entry: LogEntry, epoch: str | None) -> int:
         for payload in rendered(rendition, entry, epoch):
             body = Body(payload)
             written += len(payload)
+            frames += len(targets)
             for leg in targets:
                 leg.outlet.write(leg.prefix, body)
+    if frames:
+        DELIVERED.labels(stream).inc(frames)
     return written
 
 

@@ -34,7 +34,7 @@ RENDER_FAILURES = Counter(
     "gw_render_failures_total", "Updates that a family failed to render: a defect of ours."
 )
 READER_RECONNECTS = Counter("gw_reader_reconnects_total", "Times the log reader lost Redis.")
-DELIVERED = Counter("gw_delivered_frames_total", "Frames handed to sockets.", ["family"])
+DELIVERED = Counter("gw_delivered_frames_total", "Frames of updates handed to hot sockets.", ["stream"])
 COLD = Counter("gw_cold_total", "Times a subscription went cold, by reason.", ["reason"])
 SKIPPED = Counter(
     "gw_skipped_updates_total", "Updates that a slow latest-subscription never saw.", ["stream"]

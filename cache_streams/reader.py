@@ -184,7 +184,7 @@ class LogReader:
                 view.states.apply(entry.update)
             group = followed.groups.get(key[:length])
             if group is not None:
-                written += deliver(group, entry, followed.epoch)
+                written += deliver(group, entry, followed.epoch, followed.log.stream.name)
         followed.position = entry.position
         self.delivering = False
         if self._after_entry:

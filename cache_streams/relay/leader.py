@@ -13,18 +13,16 @@ from cache_streams.log import Fenced, Moved
 from cache_streams.metrics import APPEND_REFUSED, RELAY_LEADING
 from cache_streams.relay.lease import Lease, LeaseLost
 from cache_streams.relay.term import RelayOptions, Term
-from cache_streams.streams.declaration import (
-    Stream,
-)
+from cache_streams.streams.declaration import Stream
 
 RETRY_S = 0.25
-ARM_S = 2.0
-TRIM_S = 5.0
-SCAN_COUNT = 1000
-NET_PER_SCAN = 20
-"""The net of a full scan is cast at most every so many times its own duration."""
+REFUSED_RETRY_S = 5.0
 
 logger = structlog.get_logger(__name__)
+
+
+class EvictionRefused(Exception):
+    """This Redis may evict logs at any moment, and nobody would know what is missing: set another maxmemory-policy."""
 
 
 class Relay:
@@ -53,6 +51,10 @@ class Relay:
                     self._gave_up("moved", moved)
                 except* (RedisError, OSError, LeaseLost) as lost:
                     self._gave_up("redis", lost)
+                except* EvictionRefused as refused:
+                    self._gave_up("eviction", refused)
+                    logger.error(str(EvictionRefused.__doc__), policy=str(refused.exceptions[0]))  # noqa: TRY400  # the sentence says it all
+                    await asyncio.sleep(REFUSED_RETRY_S)
                 finally:
                     self.leading.clear()
                     RELAY_LEADING.set(0)
@@ -73,7 +75,14 @@ class Relay:
         except (RedisError, OSError):
             logger.info("lease left to run out: Redis is away")
 
+    async def _refuse_eviction(self) -> None:
+        memory = await self._redis.info("memory")
+        policy = str(memory.get("maxmemory_policy", ""))
+        if policy.startswith("allkeys"):
+            raise EvictionRefused(policy)
+
     async def _lead(self, fence: int) -> None:
+        await self._refuse_eviction()
         lead = Term(self._redis, self._registry, self._options, fence, self._known)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lease.keep())

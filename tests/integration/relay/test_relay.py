@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from cache_streams.connections import ask, new_redis
 from cache_streams.log import Log, LogEntry
 from cache_streams.log_names import LogName, partition_of
+from cache_streams.metrics import APPEND_REFUSED
 from cache_streams.places import START, position
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.children import dying_with_parent
@@ -266,3 +267,20 @@ async def test_an_order_hash_that_vanishes_is_one_change_of_its_size(redis: Redi
     await until(lambda: count(6))
     sizes = [(update.size, update.more) for update in await updates(redis, "orders", partition)]
     assert sizes == [(1, True), (2, True), (3, False), (2, True), (1, True), (0, False)]
+
+
+async def test_a_redis_that_may_evict_logs_is_not_led(redis: Redis) -> None:
+    await ask(redis, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")  # this test process's own server
+    refused = APPEND_REFUSED.labels("eviction")
+    before = refused._value.get()
+    running = configured_relay()
+    task = asyncio.create_task(running.run())
+
+    async def counted() -> bool:
+        return bool(refused._value.get() > before)
+
+    await until(counted)
+    assert not running.leading.is_set()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await ask(redis, "CONFIG", "SET", "maxmemory-policy", "noeviction")
