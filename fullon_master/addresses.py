@@ -10,6 +10,7 @@ from fullon_master import env
 _REDIS_PARTS = ("HOST", "PORT", "DB", "PASSWORD")
 _DATABASE_PARTS = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
 _SQLITE_TIMEOUT_S = 20
+_CONNECTION_KEPT_S = 60  # threads that serve HTTP stay: see server/one_hop.py
 _REDIS_DB_MAX = 15
 
 
@@ -89,4 +90,5 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 
 def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
     present = {name: value for name, value in config.items() if value is not None}
-    return {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True, **present}
+    kept = {"CONN_MAX_AGE": _CONNECTION_KEPT_S, "CONN_HEALTH_CHECKS": True}
+    return {"ENGINE": "django.db.backends.postgresql", **present, **kept}
