@@ -12,7 +12,7 @@ from typing import Protocol
 
 import uvloop
 
-from benchmarks import crowd, deaf, drill, fanout, handshake, latency, readme, relay_rate
+from benchmarks import agents, crowd, deaf, drill, fanout, handshake, latency, readme, relay_rate
 from benchmarks.gateway import Gateway, running_gateway
 from benchmarks.machine import BASE, commit, facts
 from benchmarks.report import Findings, Run, table, verdict_line, write
@@ -31,6 +31,7 @@ SCENARIOS: dict[str, Measure] = {
     "handshake": handshake.measure,
     "latency": latency.measure,
     "drill": drill.measure,
+    "agents": agents.measure,
     "fanout": fanout.measure,
     "symbols": fanout.measure_symbols,
     "crowd": crowd.measure,
