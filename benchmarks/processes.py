@@ -50,6 +50,14 @@ def family(pid: int) -> list[int]:
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
+def family_with_worker(pid: int) -> list[int]:
+    """Return a process and those below it once there is one: a server may accept before it has forked its worker."""
+    deadline = time.monotonic() + START_DEADLINE_S
+    while len(found := family(pid)) == 1 and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    return found
+
+
 def free_port() -> int:
     """Return a TCP port of this machine that nobody listens on."""
     with socket.socket() as probe:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.peers.peer import Peer
-from benchmarks.processes import family, free_port, serving
+from benchmarks.processes import family_with_worker, free_port, serving
 from benchmarks.receiver import Opening, upgrade
 from benchmarks.servers import Places, Server
 from benchmarks.updates import channel
@@ -82,7 +82,11 @@ def _nchan(places: Places) -> Iterator[Server]:
 
     with serving(command, port, places.log("nginx")) as pid:
         yield Server(
-            name=NCHAN.name, port=port, pids=family(pid), opening=opening, feed=("http", f"127.0.0.1:{port}")
+            name=NCHAN.name,
+            port=port,
+            pids=family_with_worker(pid),
+            opening=opening,
+            feed=("http", f"127.0.0.1:{port}"),
         )
 
 
