@@ -85,6 +85,8 @@ class Outlet(ABC):
     def __init__(self) -> None:
         self.paused = False
         self.closed = False
+        self.wrote = False
+        """Set by every frame; whoever waits for silence clears it."""
         self.listeners: set[PauseListener] = set()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -167,6 +169,7 @@ class SinkOutlet(Outlet):
         sink.on_pause, sink.on_resume = self._pause, self._resume
 
     def write(self, prefix: bytes, body: Body) -> None:
+        self.wrote = True
         if prefix:
             payload = prefix + body.payload
             self._sink.write(text_header(len(payload)) + payload)
@@ -201,6 +204,7 @@ class AsgiOutlet(Outlet):
     def write(self, prefix: bytes, body: Body) -> None:
         if self.closed:
             return
+        self.wrote = True
         payload = prefix + body.payload
         self._outbox.append(payload.decode())
         self._bytes += len(payload)

@@ -1,0 +1,217 @@
+"""The native family: ``/api/v1/stream``, one socket with many subscriptions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from cache_streams.authentication import AuthenticationRefused, AuthenticationUnavailable, login_of
+from cache_streams.carriers import NATIVE_PROTOCOL
+from cache_streams.consumers.native_book import Book
+from cache_streams.consumers.native_operations import Answer, Operations
+from cache_streams.consumers.socket import Message, SocketConsumer
+from cache_streams.metrics import REQUEST_ERRORS
+from cache_streams.protocol.close_codes import RATE_LIMITED, SLOW_CONSUMER, UNSUPPORTED, Close, Family
+from cache_streams.protocol.native import frames, requests
+from cache_streams.protocol.native.errors import (
+    BAD_IN_A_ROW_LIMIT,
+    EXCESS_IN_A_ROW_LIMIT,
+    Refused,
+    code_of_close,
+    retry_after_ms,
+)
+from cache_streams.protocol.native.pacing import TokenBucket
+from cache_streams.protocol.native.requests import Head, HeadRefused
+
+REQUESTS_PER_S = 20
+TICKS_PER_HEARTBEAT = 5
+EXPIRING_S = 60.0
+
+logger = structlog.get_logger(__name__)
+
+
+class NativeConsumer(SocketConsumer):
+    """One socket of ``/api/v1/stream``."""
+
+    family = Family.NATIVE
+
+    _expiring: asyncio.TimerHandle | None = None
+    _beat: asyncio.TimerHandle | None = None
+
+    async def opened(self) -> None:
+        self.connection_id = f"c-{uuid.uuid4().hex[:16]}"
+        self._book = Book(self.layer, self.outlet, lambda: self.end(SLOW_CONSUMER))
+        self._bucket = TokenBucket(REQUESTS_PER_S, time.monotonic())
+        self._operations = Operations(self._book, self._bucket, lambda: self.rights)
+        self._bad = self._excess = self._quiet = 0
+        self._say(
+            frames.Welcome(
+                connection_id=self.connection_id,
+                user_id=self.identity.user_id,
+                protocol=NATIVE_PROTOCOL,
+                server_time=time.time(),
+                token_expires_at=self.login.expires_at,
+                heartbeat_s=settings.HEARTBEAT_S,
+                limits=frames.Limits(
+                    subscriptions=settings.STREAMS_PER_SOCKET,
+                    requests_per_s=REQUESTS_PER_S,
+                    frame_bytes=settings.FRAME_BYTES_MAX,
+                ),
+                streams=self._operations.offered(),
+                warnings=[],
+            )
+        )
+        self._tick()
+
+    async def closed(self) -> None:
+        for timer in (self._beat, self._expiring):
+            if timer is not None:
+                timer.cancel()
+        await self._book.end(self._book.members())
+
+    def end(self, close: Close) -> None:
+        """Close the socket; what the client can do about it is told in a frame before."""
+        code, retry = code_of_close(close), retry_after_ms(close)
+        if code is not None:
+            incident = None if retry is None else _incident(code)
+            self._say(
+                frames.ErrorFrame(
+                    error_code=code,
+                    error=close.meaning,
+                    retryable=retry is not None,
+                    **_present(retry_after_ms=retry, incident=incident),
+                )
+            )
+        super().end(close)
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    async def websocket_receive(self, message: Message) -> None:
+        """Answer one frame with exactly one acknowledgement; only binary, or too many bad ones, end the socket."""
+        text: str | None = message.get("text")
+        if text is None:
+            self.end(UNSUPPORTED)
+            return
+        # A client that does not read its answers gets no more questions answered.
+        await self.outlet.writable()
+        came = time.time()
+        try:
+            head = requests.read_head(text)
+        except HeadRefused as fault:
+            self._refuse(fault.refused, fault.op, fault.id, came)
+            return
+        try:
+            self._spend()
+            answer = await self._answer(head)
+        except Refused as refused:
+            self._refuse(refused, head.op, head.id, came)
+        except Exception:
+            logger.exception("request failed", op=head.op)
+            self._refuse(Refused("INTERNAL_ERROR", "this request failed"), head.op, head.id, came)
+        else:
+            self._bad = self._excess = 0
+            ack = frames.ACKS[head.op](
+                op=head.op,
+                time_in=came,
+                time_out=time.time(),
+                warnings=list(answer.warnings),
+                **_present(id=head.id),
+                **answer.added,
+            )
+            self._say(ack)
+            answer.then()
+
+    def _spend(self) -> None:
+        wait_ms = self._bucket.take(time.monotonic())
+        if wait_ms:
+            raise Refused(
+                "RATE_LIMITED", f"more than {REQUESTS_PER_S} requests per second", retry_after_ms=wait_ms
+            )
+
+    async def _answer(self, head: Head) -> Answer:
+        return await (self._refresh(head) if head.op == "token" else self._operations.answer(head))
+
+    def _refuse(self, refused: Refused, op: str | None, request_id: str | int | None, came: float) -> None:
+        REQUEST_ERRORS.labels(refused.code).inc()
+        facts = {
+            "error_code": refused.code,
+            "error": refused.text,
+            "retryable": refused.error.retryable,
+            **_present(id=request_id, field=refused.field, retry_after_ms=refused.retry_after_ms),
+        }
+        if refused.code == "INTERNAL_ERROR":
+            facts["incident"] = _incident(refused.code)
+        if op is None:
+            self._say(frames.ErrorFrame(**facts))
+        else:
+            self._say(frames.ErrorAck(op=op, time_in=came, time_out=time.time(), **facts))
+        self._bad = self._bad + 1 if refused.error.bad else 0
+        self._excess = self._excess + 1 if refused.code == RATE_LIMITED.reason.upper() else 0
+        if self._bad >= BAD_IN_A_ROW_LIMIT or self._excess >= EXCESS_IN_A_ROW_LIMIT:
+            self.end(RATE_LIMITED)
+
+    async def _refresh(self, head: Head) -> Answer:
+        fresh = requests.read(requests.Token, head.given)
+        try:
+            login = await login_of(fresh.token)
+        except AuthenticationRefused:
+            raise Refused("AUTH_INVALID", "the token does not verify") from None  # a cause might quote it
+        except AuthenticationUnavailable:
+            raise Refused("INTERNAL_ERROR", "users cannot be looked up now") from None
+        if login.identity.user_id != self.identity.user_id:
+            raise Refused("AUTH_CONFLICT", "the token belongs to another user")
+        for timer in (self._expiry, self._expiring):
+            if timer is not None:
+                timer.cancel()
+        self.scope["login"] = login  # type: ignore[typeddict-unknown-key]  # where the middleware put the first
+        self._arm_expiry()
+        return Answer({"token_expires_at": login.expires_at})
+
+    # -- signs of life ------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Say that the socket lives if nothing else did for a while; into a full outlet nothing is said."""
+        every_s = settings.HEARTBEAT_S / TICKS_PER_HEARTBEAT
+        self._beat = asyncio.get_running_loop().call_later(every_s, self._tick)
+        if self.outlet.wrote:
+            self.outlet.wrote, self._quiet = False, 0
+            return
+        self._quiet += 1
+        if self._quiet >= TICKS_PER_HEARTBEAT and not self.outlet.paused:
+            self._say(frames.Heartbeat(time=time.time(), **_present(behind=self._behind())))
+            self.outlet.wrote, self._quiet = False, 0
+
+    def _behind(self) -> frames.Behind | None:
+        cold = [m.subscription for m in self._book.members() if not m.subscription.hot]
+        if not cold:
+            return None
+        return frames.Behind(subscriptions=len(cold), updates=sum(each.behind() for each in cold))
+
+    def _arm_expiry(self) -> None:
+        super()._arm_expiry()
+        expires_at = self.login.expires_at
+        if expires_at is not None:
+            left = expires_at - time.time() - EXPIRING_S
+            frame = frames.TokenExpiring(expires_at=expires_at)
+            loop = asyncio.get_running_loop()
+            self._expiring = loop.call_later(max(left, 0.0), self._say, frame)
+
+    def _say(self, frame: Any) -> None:  # Any: msgspec encodes every struct of frames.py
+        self.outlet.send(frames.encode(frame))
+
+
+def _present(**facts: Any) -> dict[str, Any]:  # Any: fields of whichever frame
+    """Return the facts that are known: the others are left out of the frame."""
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _incident(code: str) -> str:
+    """Return an id that the client is told and that the log holds."""
+    incident = uuid.uuid4().hex[:12]
+    logger.warning("native socket met an incident", code=code, incident=incident)
+    return incident
