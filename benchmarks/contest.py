@@ -95,14 +95,22 @@ class Arena:
     places: Places
 
     def contest(
-        self, title: str, load: Load, faces: Sequence[Face], peers: Sequence[Peer], rounds: int
+        self,
+        title: str,
+        load: Load,
+        faces: Sequence[Face],
+        peers: Sequence[Peer],
+        *,
+        rounds: int = 1,
+        once: Sequence[Peer] = (),
     ) -> Contest:
-        """Run the load on every face of the gateway and on every peer that is there, ``rounds`` times."""
+        """Run the load on every face of the gateway and every peer that is there, ``rounds`` times; on ``once`` only once."""
         contest = Contest(title, load)
         for number in range(rounds):
+            joining = peers if number else [*peers, *once]
             turns: list[Callable[[], AbstractContextManager[Server]]] = [
                 *(lambda face=face: nullcontext(face(self.gateway)) for face in faces),
-                *(lambda peer=peer: self._started(peer) for peer in peers if _is_there(peer, contest)),
+                *(lambda peer=peer: self._started(peer) for peer in joining if _is_there(peer, contest)),
             ]
             for turn in turns if number % 2 == 0 else reversed(turns):
                 self._trial(contest, turn)

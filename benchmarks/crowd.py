@@ -26,7 +26,7 @@ async def measure(gateway: Gateway, *, quick: bool) -> Findings:
     found = Findings()
     load, peers = (QUICK_CROWD, []) if quick else (CROWD, [NCHAN, WS, UWEBSOCKETS])
     with arena(gateway) as place:
-        crowd = place.contest(f"{load.sockets:,} x {load.rate:g}/s", load, [push_tickers], peers, 1)
+        crowd = place.contest(f"{load.sockets:,} x {load.rate:g}/s", load, [push_tickers], peers)
     found.rows = crowd.rows()
     found.notes = [f"left out: {peer}: {reason}" for peer, reason in crowd.left_out.items()]
     _judge_memory(found, crowd)

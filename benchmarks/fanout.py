@@ -37,12 +37,14 @@ async def measure(gateway: Gateway, *, quick: bool) -> Findings:
         )
     with arena(gateway) as place:
         if quick:
-            contests = [place.contest("quick", QUICK, [push_trades], [PUBSUB_UVICORN], 1)]
+            contests = [place.contest("quick", QUICK, [push_trades], [PUBSUB_UVICORN])]
             judge_counts(found, contests[0], TRADES)
         else:
             others = [NCHAN, WS, UWEBSOCKETS, SOCKET_IO, NATS]
-            steady = place.contest("500 x 100/s", STEADY, [push_tickers], [*PLAIN, *others], ROUNDS)
-            fast = place.contest("500 x 1,000/s", FAST, [push_trades, rpc_trades], others, ROUNDS)
+            steady = place.contest(
+                "500 x 100/s", STEADY, [push_tickers], [CORE_DAPHNE, *others], rounds=ROUNDS, once=PLAIN[1:]
+            )
+            fast = place.contest("500 x 1,000/s", FAST, [push_trades, rpc_trades], others, rounds=ROUNDS)
             contests = [steady, fast]
             _judge(found, steady, fast)
     for contest in contests:
@@ -57,7 +59,7 @@ async def measure_symbols(gateway: Gateway, *, quick: bool) -> Findings:
     load, peers, rounds = (QUICK_SYMBOLS, [], 1) if quick else (SYMBOLS, [NCHAN, WS], ROUNDS)
     title = f"{load.sockets} on {load.instruments} symbols x {load.rate / load.instruments:g}/s"
     with arena(gateway) as place:
-        contest = place.contest(title, load, [rpc_tickers], peers, rounds)
+        contest = place.contest(title, load, [rpc_tickers], peers, rounds=rounds)
     found.rows = contest.rows()
     found.notes = [f"left out: {peer}: {reason}" for peer, reason in contest.left_out.items()]
     if not quick:

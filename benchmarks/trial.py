@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -137,7 +137,9 @@ def run(server: Server, load: Load) -> Trial:
         kb_per_socket = (resident_kb(server.pids) - before_kb) / load.sockets
         with feeding(server, load) as feed:
             feed.publish(WARM_UP_S)
-            _await_quiet(receiver, load.sockets * int(load.rate * WARM_UP_S))
+            _await_quiet(
+                receiver
+            )  # snapshots count as well: how many come before the clock starts is not known
             shares, began = _Shares(server, receiver), time.monotonic()
             fed = feed.publish(load.seconds)
             asked = fed.sent * load.sockets
@@ -145,6 +147,8 @@ def run(server: Server, load: Load) -> Trial:
         window_s = time.monotonic() - began
         counted = receiver.tell()
     used, beside, receiver_s = shares.used(counted.cpu_s)
+    if used <= 0:
+        raise RuntimeError(f"{server.name}: its processes used no CPU: they are not those that serve")
     return Trial(
         server=server.name,
         asked=asked,
@@ -184,7 +188,7 @@ class _Shares:
         return spent.pop(""), spent, receiver_s - self._receiver_s
 
 
-def _await_quiet(receiver: Receiver, expected: int) -> None:
+def _await_quiet(receiver: Receiver, expected: float = math.inf) -> None:
     """Return when all has arrived or nothing more does; after ``DRAIN_S`` in any case."""
     deadline = time.monotonic() + DRAIN_S
     seen, since = -1, time.monotonic()
@@ -195,8 +199,3 @@ def _await_quiet(receiver: Receiver, expected: int) -> None:
         if updates >= expected or time.monotonic() - since > _QUIET_S:
             return
         time.sleep(0.02)
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the median; of none 0."""
-    return statistics.median(values) if values else 0.0
