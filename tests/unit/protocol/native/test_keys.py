@@ -135,3 +135,7 @@ def test_an_open_field_leaves_a_beginning_of_its_keys_and_their_log(
     assert whole_key(pattern) is None
     assert key[: len(span.under)] == span.under
     assert span.partition == span_of(stream, whole).partition
+
+
+def test_a_declared_stream_is_found_by_its_name() -> None:
+    assert find_stream(by_name, "trades") is by_name["trades"]

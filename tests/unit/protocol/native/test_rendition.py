@@ -112,3 +112,8 @@ def test_the_answer_to_a_snapshot_request_tells_the_same_state() -> None:
     assert frame(msgspec.json.encode(told(TICKERS, held))) == {
         "stream": "tickers", "key": "kraken:BTC/USDC", "seq": 911, "cursor": CURSOR, "data": {"price": 1.0},
     }  # fmt: skip
+
+
+def test_an_update_whose_place_is_unknown_is_told_without_a_cursor() -> None:
+    (body,) = NativeRendition(TICKERS, 3).update(change({"price": 1.0}), 0.0)
+    assert frame(body)["cursor"] is None
