@@ -71,6 +71,30 @@ def test_every_update_reaches_every_socket_of_the_gateway_beside_a_plain_applica
     assert {(row["delivered"], row["asked"]) for row in rows.values()} == {(400, 400)}
 
 
+def test_everybody_connects_and_every_stream_of_many_symbols_is_complete(tmp_path: Path) -> None:
+    benchmarks(
+        "--quick", "--results", str(tmp_path), "connects", "symbols", "crowd"
+    )  # times may fail, as above
+    connects = kept(tmp_path, "connects")["rows"]
+    assert [(row["opened"], row["refused"], row["with first update"]) for row in connects] == [
+        (50, 0, 50)
+    ] * 2
+    for scenario in ("symbols", "crowd"):
+        found = kept(tmp_path, scenario)
+        (alike,) = (
+            verdict for verdict in found["verdicts"] if "every update that its relay told" in verdict["rule"]
+        )
+        assert alike["passed"], alike
+
+
+def test_deaf_sockets_wake_up_to_a_fresh_price_and_the_relay_takes_every_trade(tmp_path: Path) -> None:
+    benchmarks("--quick", "--results", str(tmp_path), "deaf", "relay")  # as above
+    woken = [verdict for verdict in kept(tmp_path, "deaf")["verdicts"] if "wakes up" in verdict["rule"]]
+    assert [verdict["passed"] for verdict in woken] == [True]
+    trades = [row for row in kept(tmp_path, "relay")["rows"] if row["stream"] == "trades"]
+    assert [(row["written"], row["appended"]) for row in trades] == [(1_000, 1_000)]
+
+
 @pytest.mark.parametrize("arguments", [("nonsense",), ("drill", "nonsense")])
 def test_an_unknown_scenario_is_refused_with_those_that_there_are(arguments: tuple[str, ...]) -> None:
     done = benchmarks(*arguments)
