@@ -71,6 +71,8 @@ def _redis(parts: ExitStack, say: Say) -> tuple[str, EmbeddedRedis | None]:
     """Return the URL of Redis, and the private server when none was configured."""
     if not settings.REDIS_CONFIGURED:
         own = parts.enter_context(EmbeddedRedis.start())
+        with redis.Redis.from_url(own.url) as client:
+            client.set(f"{settings.GW_PREFIX}:private", 1)  # by this the demo feed knows where it may write
         say(f"Redis: a private one, process {own.pid}; it ends with this command and keeps nothing.")
         return own.url, own
     say("Redis: the configured one. The demo feed is off, because it writes only to a Redis of its own.")
@@ -85,9 +87,8 @@ def _redis(parts: ExitStack, say: Say) -> tuple[str, EmbeddedRedis | None]:
 @contextmanager
 def _running(command: str, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a management command as a child, which is ended and awaited at exit."""
-    arguments = ["--i-own-this-redis"] if command == "demo_feed" else []
     process = subprocess.Popen(
-        management_command(command, *arguments),
+        management_command(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # this process says what a user needs to know; logs and errors are on stderr
         # What a child inherits, not a setting that is read: its settings come from its own start of env.py.
