@@ -9,10 +9,8 @@ import msgspec
 import pytest
 import uvicorn
 import websockets
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from channels.routing import ProtocolTypeRouter
-from django.db import connections
 from django.test import override_settings
 from redis.asyncio import Redis
 
@@ -88,8 +86,6 @@ async def url(redis: Redis, stream: Stream) -> AsyncIterator[str]:
         await asyncio.gather(*tasks, return_exceptions=True)
         outer: Any = get_channel_layer()
         await outer.flush()
-        # The thread in which users are read keeps its connection, and PostgreSQL drops no database that has one.
-        await database_sync_to_async(connections.close_all)()
 
 
 @pytest.mark.django_db(transaction=True)
