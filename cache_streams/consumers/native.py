@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ from cache_streams.protocol.native.errors import (
 )
 from cache_streams.protocol.native.pacing import TokenBucket
 from cache_streams.protocol.native.requests import Head, HeadRefused
+from cache_streams.subscription import Subscription
 
 REQUESTS_PER_S = 20
 TICKS_PER_HEARTBEAT = 5
@@ -44,7 +46,7 @@ class NativeConsumer(SocketConsumer):
     _beat: asyncio.TimerHandle | None = None
 
     async def opened(self) -> None:
-        self.connection_id = f"c-{uuid.uuid4().hex[:16]}"
+        self.connection_id = self.socket_id
         self._book = Book(self.layer, self.outlet, lambda: self.end(SLOW_CONSUMER))
         self._bucket = TokenBucket(REQUESTS_PER_S, time.monotonic())
         self._operations = Operations(self._book, self._bucket, lambda: self.rights)
@@ -73,6 +75,10 @@ class NativeConsumer(SocketConsumer):
             if timer is not None:
                 timer.cancel()
         await self._book.end(self._book.members())
+
+    def memberships(self) -> Collection[Subscription]:
+        """Return what the socket subscribes to now."""
+        return [member.subscription for member in self._book.members()]
 
     def end(self, close: Close) -> None:
         """Close the socket; what the client can do about it is told in a frame before."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+import uuid
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, ClassVar
 
 import structlog
@@ -12,6 +13,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
+from structlog.contextvars import bound_contextvars
 
 from accounts.identity import Identity, Rights
 from cache_streams.authentication import Login
@@ -50,6 +52,13 @@ class SocketConsumer(AsyncConsumer):
 
     outlet: Outlet
     layer: LoopLayer
+    opened_at: float
+    """When the socket was accepted, in Unix seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.socket_id = f"c-{uuid.uuid4().hex[:16]}"
+        """Names this socket in logs, to operators and to its client; RPC's ``connection_id`` is the client's own choice."""
 
     @property
     def login(self) -> Login:
@@ -73,7 +82,8 @@ class SocketConsumer(AsyncConsumer):
         self.scope, self.base_send = scope, send
         await self.dispatch(await receive())
         # Only what is asked for later is kept: headers, and a token in the query string, go with the handshake.
-        self.scope = {name: scope[name] for name in ("type", "path", "login", "url_route")}  # type: ignore[assignment]  # a part of one
+        kept = ("type", "path", "login", "url_route", "client")
+        self.scope = {name: scope[name] for name in kept if name in scope}  # type: ignore[assignment]  # a part of one
         sink.retain(RetainedSocket(self.dispatch, resume=sink.resume_reading, close=sink.close))
 
     @property
@@ -87,14 +97,23 @@ class SocketConsumer(AsyncConsumer):
         Channels hops to a thread for each, to close old database connections; no consumer here uses any.
         """
         handler: Callable[[Message], Coroutine[Any, Any, None]] = getattr(self, get_handler_name(message))
-        await handler(message)
+        # Here rather than once: a retained socket's frames arrive in the context of its transport.
+        with bound_contextvars(connection_id=self.socket_id, user_id=self.identity.user_id):
+            await handler(message)
 
     async def websocket_connect(self, message: Message) -> None:
         """Accept, then let the subclass begin."""
         self.layer = loop_layer()
         self.subscriptions: set[Subscription] = set()
         self._expiry: asyncio.TimerHandle | None = None
-        await self.send({"type": "websocket.accept", "subprotocol": self.scope.get("echo")})
+        await self.send(
+            {
+                "type": "websocket.accept",
+                "subprotocol": self.scope.get("echo"),
+                "headers": [(b"x-connection-id", self.socket_id.encode())],
+            }
+        )
+        self.opened_at = time.time()
         extensions: dict[str, Any] = self.scope.get("extensions") or {}  # Any: each server offers its own
         sink = extensions.get(EXTENSION)
         self.outlet = SinkOutlet(sink) if sink is not None else AsgiOutlet(self.send)
@@ -130,6 +149,10 @@ class SocketConsumer(AsyncConsumer):
     def drain(self) -> None:
         """Close as a planned stop does; what the client has been sent is what it may resume from."""
         self.end(shutdown(self.family))
+
+    def memberships(self) -> Collection[Subscription]:
+        """Return what the socket subscribes to now."""
+        return self.subscriptions
 
     # -- subscriptions ----------------------------------------------------------------------------------------------
 
