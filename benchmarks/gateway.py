@@ -22,7 +22,14 @@ CACHE = "/api/v1/cache/ws"
 STAFF_ID = 1
 _TOKEN_S = 3600
 _NO_LIMITS = dict.fromkeys(
-    ("SOCKETS_PER_USER", "SUBSCRIPTIONS_PER_SOCKET", "PENDING_HANDSHAKES_PER_ADDRESS"), "0"
+    (
+        "SOCKETS_PER_USER",
+        "SUBSCRIPTIONS_PER_SOCKET",
+        "PENDING_HANDSHAKES_PER_ADDRESS",
+        "NATIVE_REQUESTS_PER_S",
+        "RPC_REQUESTS_PER_S",
+    ),
+    "0",
 )
 """Thousands of sockets of one user from one address are what is measured here."""
 

@@ -55,6 +55,10 @@ LAYER_DROPPED = Counter(
 NEWS_LOST = Counter(
     "gw_news_lost_total", "News of users and their agents that could not be announced: Redis was away."
 )
+CENSUS_FAILURES = Counter(
+    "gw_census_failures_total",
+    "Times Redis could not be told how many sockets users have here; the limit then holds for each worker alone.",
+)
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])
 HEALTH_FAILURES = Counter(
     "gw_health_failures_total", "Looks at a neighbour that failed or took longer than 1 s.", ["component"]

@@ -8,10 +8,13 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import structlog
+from django.conf import settings
 
 from cache_streams.authentication import AuthenticationUnavailable, Login, forget
+from cache_streams.census import Census
 from cache_streams.news import EVERYBODY
-from cache_streams.protocol.close_codes import Close
+from cache_streams.protocol.allowance import limit_of
+from cache_streams.protocol.close_codes import TOO_MANY_CONNECTIONS, Close
 from cache_streams.standing import closes_for
 
 RECHECK_S = 30.0
@@ -39,17 +42,20 @@ class Sessions:
     """Open sockets of one event loop."""
 
     def __init__(self) -> None:
-        self._open: dict[int, set[Session]] = {}
+        self._open: dict[int, dict[Session, None]] = {}  # a user's sockets, oldest first
         self._tasks: set[asyncio.Task[None]] = set()
         self.empty = asyncio.Event()
         """Set while no socket is open."""
         self.empty.set()
         self._periodic: asyncio.Task[None] | None = None
         self._news_at = 0.0
+        self.census = Census(self._count, lambda: list(self._open), self._keep)
 
     def add(self, user_id: int, session: Session) -> None:
         """Watch over a socket until ``remove``; user 0 is nobody, and not looked up."""
-        self._open.setdefault(user_id, set()).add(session)
+        self._open.setdefault(user_id, {})[session] = None
+        if user_id != 0:
+            self.census.changed(user_id)
         self.empty.clear()
         if self._periodic is None:
             self._periodic = asyncio.create_task(self._recheck_for_ever(), name="recheck users")
@@ -62,12 +68,18 @@ class Sessions:
 
     def remove(self, user_id: int, session: Session) -> None:
         """Stop watching over a socket."""
-        sessions = self._open.get(user_id, set())
-        sessions.discard(session)
+        sessions = self._open.get(user_id, {})
+        if session in sessions and user_id != 0:
+            self.census.changed(user_id)
+        sessions.pop(session, None)
         if not sessions:
             self._open.pop(user_id, None)
         if not self._open:
             self.empty.set()
+
+    def crowded(self, user_id: int) -> bool:
+        """Return whether this worker alone holds more sockets of a user than all of them together may."""
+        return user_id != 0 and self._count(user_id) > limit_of(settings.SOCKETS_PER_USER)
 
     def news(self, kind: str, subject: str) -> None:
         """Hear that rights or credentials of a user changed, or of everybody: they are read again at once."""
@@ -83,6 +95,15 @@ class Sessions:
         forget()
         self._news_at = time.monotonic()
         self._soon(list(self._open))
+
+    def _count(self, user_id: int) -> int:
+        return len(self._open.get(user_id, ()))
+
+    def _keep(self, user_id: int, most: int) -> None:
+        """Close the newest of a user's sockets; they count no more from now on, whenever their clients let go."""
+        for session in list(self._open.get(user_id, ()))[most:]:
+            session.end(TOO_MANY_CONNECTIONS)
+            self.remove(user_id, session)
 
     def _soon(self, users: list[int]) -> None:
         task = asyncio.create_task(self._check(users), name="check users")

@@ -17,20 +17,18 @@ from cache_streams.consumers.native_book import Book
 from cache_streams.consumers.native_operations import Answer, Operations
 from cache_streams.consumers.socket import Message, SocketConsumer
 from cache_streams.metrics import REQUEST_ERRORS
+from cache_streams.protocol.allowance import Allowance, limit_of
 from cache_streams.protocol.close_codes import RATE_LIMITED, SLOW_CONSUMER, UNSUPPORTED, Close, Family
 from cache_streams.protocol.native import frames, requests
 from cache_streams.protocol.native.errors import (
     BAD_IN_A_ROW_LIMIT,
-    EXCESS_IN_A_ROW_LIMIT,
     Refused,
     code_of_close,
     retry_after_ms,
 )
-from cache_streams.protocol.native.pacing import TokenBucket
 from cache_streams.protocol.native.requests import Head, HeadRefused
 from cache_streams.subscription import Subscription
 
-REQUESTS_PER_S = 20
 TICKS_PER_HEARTBEAT = 5
 EXPIRING_S = 60.0
 
@@ -48,9 +46,9 @@ class NativeConsumer(SocketConsumer):
     async def opened(self) -> None:
         self.connection_id = self.socket_id
         self._book = Book(self.layer, self.outlet, lambda: self.end(SLOW_CONSUMER))
-        self._bucket = TokenBucket(REQUESTS_PER_S, time.monotonic())
-        self._operations = Operations(self._book, self._bucket, lambda: self.rights)
-        self._bad = self._excess = self._quiet = 0
+        self._allowance = Allowance(limit_of(settings.NATIVE_REQUESTS_PER_S), time.monotonic())
+        self._operations = Operations(self._book, self._allowance, lambda: self.rights)
+        self._bad = self._quiet = 0
         self._say(
             frames.Welcome(
                 connection_id=self.connection_id,
@@ -60,8 +58,8 @@ class NativeConsumer(SocketConsumer):
                 token_expires_at=self.login.expires_at,
                 heartbeat_s=settings.HEARTBEAT_S,
                 limits=frames.Limits(
-                    subscriptions=settings.STREAMS_PER_SOCKET,
-                    requests_per_s=REQUESTS_PER_S,
+                    subscriptions=limit_of(settings.SUBSCRIPTIONS_PER_SOCKET),
+                    requests_per_s=self._allowance.rate,
                     frame_bytes=settings.FRAME_BYTES_MAX,
                 ),
                 streams=self._operations.offered(),
@@ -106,21 +104,21 @@ class NativeConsumer(SocketConsumer):
         # A client that does not read its answers gets no more questions answered.
         await self.outlet.writable()
         came = time.time()
+        wait_ms = self._allowance.take(time.monotonic())
         try:
             head = requests.read_head(text)
         except HeadRefused as fault:
             self._refuse(fault.refused, fault.op, fault.id, came)
             return
         try:
-            self._spend()
-            answer = await self._answer(head)
+            answer = await self._answer(head, wait_ms)
         except Refused as refused:
             self._refuse(refused, head.op, head.id, came)
         except Exception:
             logger.exception("request failed", op=head.op)
             self._refuse(Refused("INTERNAL_ERROR", "this request failed"), head.op, head.id, came)
         else:
-            self._bad = self._excess = 0
+            self._bad = 0
             ack = frames.ACKS[head.op](
                 op=head.op,
                 time_in=came,
@@ -132,14 +130,10 @@ class NativeConsumer(SocketConsumer):
             self._say(ack)
             answer.then()
 
-    def _spend(self) -> None:
-        wait_ms = self._bucket.take(time.monotonic())
+    async def _answer(self, head: Head, wait_ms: int) -> Answer:
         if wait_ms:
-            raise Refused(
-                "RATE_LIMITED", f"more than {REQUESTS_PER_S} requests per second", retry_after_ms=wait_ms
-            )
-
-    async def _answer(self, head: Head) -> Answer:
+            rule = f"more than {self._allowance.rate} requests per second"
+            raise Refused("RATE_LIMITED", rule, retry_after_ms=wait_ms)
         return await (self._refresh(head) if head.op == "token" else self._operations.answer(head))
 
     def _refuse(self, refused: Refused, op: str | None, request_id: str | int | None, came: float) -> None:
@@ -157,8 +151,7 @@ class NativeConsumer(SocketConsumer):
         else:
             self._say(frames.ErrorAck(op=op, time_in=came, time_out=time.time(), **facts))
         self._bad = self._bad + 1 if refused.error.bad else 0
-        self._excess = self._excess + 1 if refused.code == RATE_LIMITED.reason.upper() else 0
-        if self._bad >= BAD_IN_A_ROW_LIMIT or self._excess >= EXCESS_IN_A_ROW_LIMIT:
+        if self._bad >= BAD_IN_A_ROW_LIMIT or self._allowance.abused:
             self.end(RATE_LIMITED)
 
     async def _refresh(self, head: Head) -> Answer:

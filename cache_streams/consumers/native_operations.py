@@ -18,10 +18,10 @@ from cache_streams.log import Log
 from cache_streams.log_names import LogName
 from cache_streams.permissions import sees_all
 from cache_streams.places import Cursor, cursor_text
+from cache_streams.protocol.allowance import Allowance, limit_of
 from cache_streams.protocol.native import frames, requests
 from cache_streams.protocol.native.errors import Refused, invalid
 from cache_streams.protocol.native.keys import find_stream, read_patterns, whole_key
-from cache_streams.protocol.native.pacing import TokenBucket
 from cache_streams.protocol.native.rendition import told
 from cache_streams.protocol.native.requests import Head, HeadRefused
 from cache_streams.protocol.strict_json import Json
@@ -47,8 +47,8 @@ class Answer:
 class Operations:
     """The operations of one socket that concern its subscriptions; ``rights`` are asked for each request."""
 
-    def __init__(self, book: Book, bucket: TokenBucket, rights: Callable[[], Rights]) -> None:
-        self._book, self._bucket, self._rights = book, bucket, rights
+    def __init__(self, book: Book, allowance: Allowance, rights: Callable[[], Rights]) -> None:
+        self._book, self._allowance, self._rights = book, allowance, rights
 
     async def answer(self, head: Head) -> Answer:
         """Do what a request asks. Raises: Refused."""
@@ -95,8 +95,8 @@ class Operations:
         asked = requests.read(requests.Explain, head.given)
         allowed, rule = self._verdict(asked.request)
         remaining = frames.Remaining(
-            subscriptions=settings.STREAMS_PER_SOCKET - len(self._book),
-            requests=self._bucket.left(time.monotonic()),
+            subscriptions=limit_of(settings.SUBSCRIPTIONS_PER_SOCKET) - len(self._book),
+            requests=self._allowance.left(time.monotonic()),
         )
         return Answer({"allowed": allowed, "rule": rule, "remaining": remaining})
 
@@ -131,17 +131,18 @@ class Operations:
         form = requests.Subscribe if subscribing else requests.Snapshot
         read = requests.read(form, given)
         stream = find_stream(by_name, read.stream)
-        patterns = read_patterns(stream, given, settings.STREAMS_PER_SOCKET)
+        patterns = read_patterns(stream, given, limit_of(settings.SUBSCRIPTIONS_PER_SOCKET))
         wanted = [wanted_of(stream, pattern, self._rights()) for pattern in patterns]
         asked = read if isinstance(read, requests.Subscribe) else requests.Subscribe(stream=read.stream)
         if subscribing:
             if given.get("replay") is not None:
                 raise Refused("REPLAY_UNAVAILABLE", "replay: this server does not replay", field="replay")
             new = sum(self._book.find(each) is None for each in wanted)
-            if len(self._book) + new > settings.STREAMS_PER_SOCKET:
+            most = limit_of(settings.SUBSCRIPTIONS_PER_SOCKET)
+            if len(self._book) + new > most:
                 raise Refused(
                     "TOO_MANY_SUBSCRIPTIONS",
-                    f"{len(self._book)} and {new} more; at most {settings.STREAMS_PER_SOCKET} on one socket",
+                    f"{len(self._book)} and {new} more; at most {most} on one socket",
                 )
         return asked, wanted
 
@@ -178,7 +179,7 @@ class Operations:
             found = [self._book.get(sub) for sub in dict.fromkeys(subs)]
         elif isinstance(asked.stream, str):
             stream = find_stream(by_name, asked.stream)
-            patterns = read_patterns(stream, given, settings.STREAMS_PER_SOCKET)
+            patterns = read_patterns(stream, given, limit_of(settings.SUBSCRIPTIONS_PER_SOCKET))
             found = [self._book.find(Wanted(stream, pattern, ())) for pattern in patterns]
         else:
             raise invalid("sub", "is required, or stream with its key fields, or all")

@@ -16,6 +16,8 @@ from redis.exceptions import RedisError
 
 from cache_streams.consumers.socket import Message, SocketConsumer
 from cache_streams.metrics import REQUEST_ERRORS
+from cache_streams.protocol.allowance import Allowance, limit_of
+from cache_streams.protocol.close_codes import RATE_LIMITED
 from cache_streams.protocol.groups import NameTooLong, group_name
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.protocol.rpc import envelopes
@@ -54,28 +56,34 @@ class RpcConsumer(SocketConsumer):
     async def opened(self) -> None:
         self.connection_id: str = self.scope["url_route"]["kwargs"].get("connection_id") or uuid.uuid4().hex
         self._streams: dict[tuple[str, bytes], tuple[str, list[Subscription]]] = {}
+        self._allowance = Allowance(limit_of(settings.RPC_REQUESTS_PER_S), time.monotonic())
 
     async def websocket_receive(self, message: Message) -> None:
         """Answer one frame; whatever it holds, the socket stays open."""
         started = time.perf_counter()
         frame: str | bytes = message["text"] if message.get("text") is not None else message["bytes"]
-        await (
-            self.outlet.writable()
-        )  # a client that does not read its answers gets no more questions answered
+        # A client that does not read its answers gets no more questions answered.
+        await self.outlet.writable()
+        wait_ms = self._allowance.take(time.monotonic())
         try:
             request = self.parse(frame)
-            answer = await self._answer(request, started)
+            answer = await self._answer(request, started, wait_ms)
         except Refused as refused:
             REQUEST_ERRORS.labels(refused.code).inc()
             answer = envelopes.refusal(refused, time.time())
         if answer is not None:
             self.outlet.send(answer)
+        if self._allowance.abused:
+            self.end(RATE_LIMITED)
 
     def parse(self, frame: str | bytes) -> Request:
         """Return what the frame asks for. Raises: Refused."""
         return parse_domain(frame, self.domain)
 
-    async def _answer(self, request: Request, started: float) -> bytes | None:
+    async def _answer(self, request: Request, started: float, wait_ms: int) -> bytes | None:
+        if wait_ms:
+            rule = f"more than {self._allowance.rate} requests per second; repeat this one after {wait_ms} ms"
+            raise self._refused(request, "RATE_LIMITED", rule)
         query = request.query()
         try:
             if request.action.answer is Answer.STREAM:
@@ -112,10 +120,9 @@ class RpcConsumer(SocketConsumer):
         name = (request.action.name, repr(request.request_id).encode())
         if request.request_id is not None and name in self._streams:
             await self._stop(name)
-        if len(self.subscriptions) + len(feed.under) > settings.STREAMS_PER_SOCKET:
-            raise self._refused(
-                request, "RATE_LIMITED", f"streams: at most {settings.STREAMS_PER_SOCKET} on one socket"
-            )
+        most = limit_of(settings.SUBSCRIPTIONS_PER_SOCKET)
+        if len(self.subscriptions) + len(feed.under) > most:
+            raise self._refused(request, "RATE_LIMITED", f"streams: at most {most} on one socket")
         unique = uuid.uuid4().hex[:12]
         stream_key = envelopes.stream_key(self.connection_id, request.request_id, unique)
         if request.request_id is None:

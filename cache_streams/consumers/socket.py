@@ -23,7 +23,14 @@ from cache_streams.log_names import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
 from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
 from cache_streams.permissions import may_see, visible
-from cache_streams.protocol.close_codes import SLOW_CONSUMER, Close, Family, shutdown, token_expired
+from cache_streams.protocol.close_codes import (
+    SLOW_CONSUMER,
+    TOO_MANY_CONNECTIONS,
+    Close,
+    Family,
+    shutdown,
+    token_expired,
+)
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.sessions import loop_sessions
 from cache_streams.streams.declaration import Key, Stream
@@ -114,12 +121,18 @@ class SocketConsumer(AsyncConsumer):
             }
         )
         self.opened_at = time.time()
+        self._began = False
         extensions: dict[str, Any] = self.scope.get("extensions") or {}  # Any: each server offers its own
         sink = extensions.get(EXTENSION)
         self.outlet = SinkOutlet(sink) if sink is not None else AsgiOutlet(self.send)
         SOCKETS.labels(self.family.value).inc()
         loop_sessions().add(self.identity.user_id, self)
+        if loop_sessions().crowded(self.identity.user_id):
+            loop_sessions().remove(self.identity.user_id, self)
+            self.end(TOO_MANY_CONNECTIONS)
+            return
         self._arm_expiry()
+        self._began = True
         await self.opened()
 
     async def websocket_disconnect(self, message: Message) -> None:
@@ -130,7 +143,8 @@ class SocketConsumer(AsyncConsumer):
             if self._expiry is not None:
                 self._expiry.cancel()
             self.outlet.shut()
-            await self.closed()
+            if self._began:
+                await self.closed()
             for subscription in list(self.subscriptions):
                 await self.leave(subscription)
         raise StopConsumer

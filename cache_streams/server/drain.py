@@ -27,3 +27,4 @@ async def drain(sessions: Sessions) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(GONE_S):
             await sessions.empty.wait()
+    await sessions.census.leave()

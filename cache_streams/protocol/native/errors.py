@@ -47,8 +47,6 @@ BY_CODE = {error.code: error for error in ERRORS}
 
 BAD_IN_A_ROW_LIMIT = 20
 """Requests that cannot be read, one after another, which end the socket with 4429."""
-EXCESS_IN_A_ROW_LIMIT = 100
-"""Requests beyond the rate, one after another, which end the socket with 4429: the client does not listen."""
 
 _RETRYABLE = frozenset({Reconnect.RESUME, Reconnect.BACK_OFF, Reconnect.LATER, Reconnect.AFRESH})
 _RETRY_AFTER_MS = {"rate_limited": 10_000, "too_many_connections": 10_000, "try_again_later": 5_000}
