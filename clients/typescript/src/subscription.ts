@@ -1,0 +1,211 @@
+/** One thing that a program follows: what it asks, what it was told, and what it hands on. */
+import type { RequestRefused } from "./errors.ts";
+import type { Answer, Frame, Request } from "./link.ts";
+import type { Payloads, Subscribed } from "./messages.ts";
+import { Tracking } from "./tracking.ts";
+
+export type StreamName = keyof Payloads;
+export type Mode = "every" | "latest" | "sample";
+export type Deleted = { deleted: string };
+
+/** What `data` is: the object or null for most streams; for trades, orders and processes a list in a snapshot. */
+export type DataOf<S extends StreamName> = S extends "trades" | "orders" | "process"
+  ? Payloads[S][] | Payloads[S] | Deleted | null
+  : Payloads[S] | null;
+
+/** What to follow: a stream, its key fields (each a text, a list or `"*"`), and how. */
+export interface Query<S extends StreamName = StreamName> {
+  stream: S;
+  exchange?: string | string[];
+  symbol?: string | string[];
+  account?: string | string[];
+  bot?: string | string[];
+  timeframe?: string | string[];
+  type?: string | string[];
+  mode?: Mode;
+  /** Only with mode `sample`: milliseconds between two values of one key, 50 to 60,000. */
+  interval_ms?: number;
+  /** False: begin with the next change instead of the state. */
+  snapshot?: boolean;
+  /** Continue after this cursor, or after one per key. */
+  since?: string | Record<string, string>;
+  /** Begin in the past: a cursor or Unix seconds, at 1 to 1000 times the speed. */
+  replay?: { from: string | number; speed?: number };
+}
+
+export interface Message<D> {
+  kind: "snapshot" | "update";
+  stream: string;
+  key: string;
+  seq: number;
+  cursor: string | null;
+  data: D;
+  /** When the source stamped an update and when the relay took it, Unix seconds; null for snapshots. */
+  ts: [number | null, number] | null;
+  /** Changes of this key that were left out before this one. */
+  missed: number;
+  /** False: what happened since the last message is gone, and this is the state now. Null: nothing was to be resumed. */
+  recovered: boolean | null;
+  /** More of the same snapshot follows. */
+  more: boolean;
+  replay: boolean;
+}
+
+export interface Callbacks<D> {
+  message(message: Message<D>): void;
+  /** The server took the subscription, first or again; `recovered` as in the message, true when nothing is missing. */
+  subscribed?(begun: { resumed: boolean; recovered: boolean | null; warnings: string[] }): void;
+  /** The subscription is over: the server refuses it. */
+  refused?(error: RequestRefused): void;
+}
+
+/** What a subscription needs of its gateway. */
+export interface Owner {
+  unsubscribe(subscription: Subscription): void;
+  /** Ask the server again, because a change is missing. */
+  heal(subscription: Subscription): void;
+  count(what: "duplicates" | "gaps" | "unrecovered"): void;
+}
+
+// Data of whichever stream: the type parameter of `Gateway.subscribe` is what a program sees.
+type Any = any;
+
+/** Open bars are left out when a newer one exists, in every mode: a jump of their number is no loss. */
+const JUMPING: ReadonlySet<string> = new Set(["ohlcv"]);
+
+export class Subscription {
+  readonly query: Query;
+  /** Numbers and cursors by what the server calls a key: `kraken:BTC/USDC`, `kraken:*`. */
+  readonly followed = new Map<string, Tracking>();
+  private readonly owner: Owner;
+  private readonly callbacks: Callbacks<Any>;
+  private readonly manyLogs = new Set<string>();
+  private replaying: boolean;
+  private healing: { pattern: string; key: string } | undefined;
+  private healed = "";
+  private lost = new Set<string>();
+
+  constructor(owner: Owner, query: Query, callbacks: Callbacks<Any>) {
+    this.owner = owner;
+    this.query = query;
+    this.callbacks = callbacks;
+    this.replaying = query.replay !== undefined;
+  }
+
+  /** Follow it no more; nothing comes after this. */
+  unsubscribe(): void {
+    this.owner.unsubscribe(this);
+  }
+
+  /** Return what to ask the server, now: from where the last whole state ended, if there was one. */
+  request(): Request {
+    for (const [pattern, tracking] of this.followed) {
+      tracking.interrupt();
+      // Something was told, and there is no place to continue from: what happens meanwhile is not known to be nothing.
+      if (tracking.begun && tracking.newest === undefined) this.lost.add(pattern);
+    }
+    const { since: first, replay, ...asked } = this.query;
+    const since = this.since() ?? first;
+    if (this.replaying && replay !== undefined) {
+      return { op: "subscribe", ...asked, replay: { ...replay, from: typeof since === "string" ? since : replay.from } };
+    }
+    return { op: "subscribe", ...asked, ...(since === undefined ? {} : { since }) };
+  }
+
+  /** Forget every cursor: the server does not know them. */
+  forget(): void {
+    for (const pattern of this.followed.keys()) this.lost.add(pattern);
+    this.followed.clear();
+    delete this.query.since;
+  }
+
+  /** Take the server's answer in; return the server's numbers by what they follow. */
+  begun(answer: Answer): Map<number, string> {
+    const subscriptions = answer.subscriptions as Subscribed[];
+    const resumed = this.followed.size > 0 || this.query.since !== undefined || this.lost.size > 0;
+    let recovered: boolean | null = resumed ? true : null;
+    for (const each of subscriptions) {
+      if (typeof each.cursor === "object" && each.cursor !== null) this.manyLogs.add(each.key);
+      if (!this.followed.has(each.key)) {
+        this.followed.set(each.key, new Tracking(each.mode === "every" && !JUMPING.has(each.stream)));
+      }
+      if (this.query.snapshot === false && typeof each.cursor === "string") this.followed.get(each.key)?.startAt(each.cursor);
+      if (each.recovered === false || this.lost.has(each.key)) {
+        this.lost.add(each.key);
+        this.owner.count("unrecovered");
+        recovered = false;
+      }
+    }
+    this.healing = undefined;
+    this.callbacks.subscribed?.({ resumed, recovered, warnings: answer.warnings });
+    return new Map(subscriptions.map((each) => [each.sub, each.key]));
+  }
+
+  refused(error: RequestRefused): void {
+    this.callbacks.refused?.(error);
+  }
+
+  /** Replay has reached the present. */
+  live(): void {
+    this.replaying = false;
+  }
+
+  snapshot(pattern: string, frame: Frame): void {
+    const more = frame.more === true;
+    const { key, seq, cursor } = placed(frame);
+    this.followed.get(pattern)?.snapshot(key, seq, cursor, more);
+    const recovered = this.lost.has(pattern) ? false : null;
+    if (!more) this.lost.delete(pattern);
+    this.hand(frame, { kind: "snapshot", ts: null, missed: 0, recovered, more });
+  }
+
+  update(pattern: string, frame: Frame): void {
+    const tracking = this.followed.get(pattern);
+    if (tracking === undefined || this.healing !== undefined) return; // what comes while healing comes again
+    const { key, seq, cursor } = placed(frame);
+    const verdict = tracking.update(key, seq, cursor);
+    if (verdict.kind === "repeated") {
+      this.owner.count("duplicates");
+      return;
+    }
+    if (verdict.kind === "gap") {
+      this.owner.count("gaps");
+      const place = `${key} ${seq - verdict.missed}`;
+      if (this.healed !== place) {
+        this.healed = place;
+        this.healing = { pattern, key };
+        this.owner.heal(this);
+        return;
+      }
+      tracking.take(key, seq, cursor); // asked for already: it is not to be had
+    }
+    const ts = frame.ts as Message<Any>["ts"];
+    this.hand(frame, { kind: "update", ts, missed: verdict.missed, recovered: null, more: false });
+  }
+
+  private hand(frame: Frame, judged: Pick<Message<Any>, "kind" | "ts" | "missed" | "recovered" | "more">): void {
+    const { key, seq, cursor } = placed(frame);
+    const replay = frame.replay === true;
+    this.callbacks.message({ stream: String(frame.stream), key, seq, cursor, data: frame.data, replay, ...judged });
+  }
+
+  private since(): string | Record<string, string> | undefined {
+    const known: Record<string, string> = {};
+    for (const [pattern, tracking] of this.followed) {
+      const behind = this.healing?.pattern === pattern ? tracking.cursorOf(this.healing.key) : undefined;
+      if (this.manyLogs.has(pattern)) {
+        Object.assign(known, behind === undefined ? tracking.cursors() : { [this.healing?.key ?? ""]: behind });
+      } else {
+        const cursor = behind ?? tracking.newest;
+        if (cursor !== undefined) known[pattern] = cursor;
+      }
+    }
+    const [only] = this.followed.keys();
+    if (only !== undefined && this.followed.size === 1 && !this.manyLogs.has(only)) return known[only];
+    return Object.keys(known).length > 0 ? known : undefined;
+  }
+}
+
+function placed(frame: Frame): { key: string; seq: number; cursor: string | null } {
+  return { key: String(frame.key), seq: Number(frame.seq), cursor: typeof frame.cursor === "string" ? frame.cursor : null };
+}
