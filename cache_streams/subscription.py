@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from cache_streams.delivery import rendered
 from cache_streams.followed import PAGE
 from cache_streams.leg import KeyLeg
-from cache_streams.metrics import COLD, OFF_LOG, SKIPPED, SNAPSHOTS
+from cache_streams.metrics import COLD, COLD_SUBSCRIPTIONS, OFF_LOG, SKIPPED, SNAPSHOTS, SUBSCRIPTIONS
 from cache_streams.outlet import Outlet
 from cache_streams.pacing import PacedWriter
 from cache_streams.places import Cursor, cursor_text
@@ -113,6 +113,7 @@ class Subscription:
     def start(self, *, snapshot: bool = True) -> None:
         """Send the snapshot, then every update; at once if this process already follows the keys."""
         self.outlet.listeners.add(self)
+        SUBSCRIPTIONS.labels(self.stream.name).inc()
         if not snapshot:
             for leg in self._legs:
                 leg.needs_snapshot = False
@@ -123,7 +124,9 @@ class Subscription:
 
     async def stop(self) -> None:
         """Send nothing more."""
-        self.outlet.listeners.discard(self)
+        if self in self.outlet.listeners:
+            self.outlet.listeners.remove(self)
+            SUBSCRIPTIONS.labels(self.stream.name).dec()
         if self._sampler is not None:
             self._sampler.stop()
         if self._task is not None:
@@ -153,6 +156,9 @@ class Subscription:
             COLD.labels(reason).inc()
         if self._task is None:
             self._task = asyncio.create_task(self._warm_up(reason), name=f"cold {self.stream.name}")
+            cold = COLD_SUBSCRIPTIONS.labels(self.stream.name)
+            cold.inc()
+            self._task.add_done_callback(lambda _: cold.dec())
 
     async def _warm_up(self, reason: str) -> None:
         pause = RETRY_FIRST_S
