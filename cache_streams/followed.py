@@ -8,12 +8,11 @@ from typing import Protocol
 
 from cache_streams.log import Log
 from cache_streams.outlet import Outlet
+from cache_streams.pages import PAGE
 from cache_streams.places import START, Position
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.state import KeyStates
 from cache_streams.streams.declaration import Key, Kind
-
-PAGE = 500
 
 
 class Leg(Protocol):
@@ -70,8 +69,6 @@ class Followed:
         self.legs: set[Leg] = set()
         """Every leg of this log, hot or cold: all of them must hear of a new epoch."""
         self.views: dict[Key, View] = {}
-        self.sampled_at = 0.0
-        """When the hops of this log were last timed, on the monotonic clock."""
 
     def live_view(self, under: Key) -> View | None:
         """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""

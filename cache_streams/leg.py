@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from cache_streams.followed import Followed, View
-from cache_streams.log import LogEntry
 from cache_streams.outlet import Outlet
 from cache_streams.places import START, Cursor, Position
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.streams.declaration import Key
+
+UNCOUNTED = -1
+"""``told`` of a leg that resumes: how many updates the socket was told before is not known."""
 
 
 class LegOwner(Protocol):
@@ -83,13 +85,24 @@ class KeyLeg:
         self.told = view.states.total
         self.needs_snapshot = False
 
-    def wants(self, entry: LogEntry) -> bool:
-        """Return whether an entry of the log is an update of this leg's keys."""
-        return entry.update is not None and entry.update.key[: len(self.under)] == self.under
+    @property
+    def caught_up(self) -> bool:
+        """Whether nothing is left to read from the log; a sample need not read it, unless it resumes."""
+        by_view = self.sampled and self.told != UNCOUNTED
+        return by_view or (self.followed is not None and self.seen >= self.followed.position)
+
+    def passed(self, updates: int, until: Position) -> None:
+        """Stand at ``until``, after the socket was told so many updates of the log."""
+        self.seen = max(self.seen, until)
+        if self.told != UNCOUNTED:
+            self.told += updates
 
     def warm(self) -> bool:
         """Become hot if nothing in the log is left to read; return whether it is. A sampled leg only looks at views."""
-        if not self.hot and self.followed is not None and self.seen >= self.followed.position:
+        if not self.hot and self.followed is not None and self.caught_up:
+            view = self.live_view()
+            if self.told == UNCOUNTED and view is not None:
+                self.told = view.states.total
             if not self.sampled:
                 self.followed.join(self.under, self, self.seen)
             self.hot = True
@@ -111,4 +124,5 @@ class KeyLeg:
         if self.followed is None or self.followed.epoch is None:
             return None
         reader_at = self.followed.position
-        return Cursor(self.followed.epoch, max(self.seen, reader_at) if self.hot else self.seen)
+        as_read = self.hot and not self.sampled
+        return Cursor(self.followed.epoch, max(self.seen, reader_at) if as_read else self.seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cache_streams.outlet import Body, Outlet
 
@@ -12,27 +12,29 @@ STEP_BYTES = 64 * 1024
 
 
 class PacedWriter:
-    """Writes payloads of one subscription, all behind the same prefix."""
+    """Writes payloads of one subscription, all behind the same prefix, in its turn among all that catch up."""
 
-    def __init__(self, outlet: Outlet, prefix: bytes) -> None:
-        self._outlet, self._prefix = outlet, prefix
-        self.rest: Sequence[bytes] = ()
+    def __init__(self, outlet: Outlet, prefix: bytes, turns: asyncio.Semaphore) -> None:
+        self._outlet, self._prefix, self._turns = outlet, prefix, turns
+        self.rest: Sequence[Body] = ()
         """What the last ``begin`` has yet to write."""
 
-    def begin(self, payloads: Sequence[bytes]) -> None:
-        """Write as much as one loop step may; what is left stays in ``rest``, in place of what was there before."""
+    def begin(self, bodies: Sequence[Body]) -> None:
+        """Write as much as one loop step may; what is left stays in ``rest``, which must be empty before."""
         written = 0
-        for number, payload in enumerate(payloads):
+        for number, body in enumerate(bodies):
             if written >= STEP_BYTES:
-                self.rest = payloads[number:]
+                self.rest = bodies[number:]
                 return
-            self._outlet.write(self._prefix, Body(payload))
-            written += len(payload)
+            self._outlet.write(self._prefix, body)
+            written += len(body.payload)
         self.rest = ()
 
-    async def finish(self, unwanted: Callable[[], bool] = lambda: False) -> None:
-        """Write the rest as the outlet takes it, unless it becomes ``unwanted``."""
-        while self.rest and not unwanted():
-            await asyncio.sleep(0)  # only now can the transport say that it is full
+    async def finish(self) -> None:
+        """Write the rest as the outlet takes it."""
+        while self.rest:
             await self._outlet.writable()
-            self.begin(self.rest)
+            async with self._turns:
+                if not self._outlet.paused:
+                    self.begin(self.rest)
+                await asyncio.sleep(0)  # only now can the transport say that it is full

@@ -43,9 +43,11 @@ class Sampler:
         view, followed = leg.live_view(), leg.followed
         if view is None or followed is None or not leg.hot:
             return
-        changed = view.states.changed_since(leg.told)
+        changed, before = view.states.changed_since(leg.told), leg.seen
         self.skipped += max(0, view.states.total - leg.told - len(changed))
         leg.told, leg.seen = view.states.total, max(view.seen, followed.position)
-        for update in changed:
-            for payload in rendered(self._rendition, LogEntry(leg.seen, update), followed.epoch):
+        for number, update in enumerate(changed, 1):
+            # Whoever is cut off between two of them resumes from before: only the last says that all were told.
+            at = leg.seen if number == len(changed) else before
+            for payload in rendered(self._rendition, LogEntry(at, update), followed.epoch):
                 self._outlet.write(self._prefix, Body(payload))

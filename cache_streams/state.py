@@ -24,6 +24,8 @@ class KeyStates:
                 _put(held, update)
             self._keys[snapshot.key] = (snapshot.seq, held)
             self.total += snapshot.seq
+        self.base = self.total
+        """What ``total`` was at first: which keys changed before is not known."""
 
     def apply(self, update: Update) -> None:
         """Replace, remove or append what the update says; one that the state already holds changes nothing."""
@@ -44,7 +46,7 @@ class KeyStates:
     def changed_since(self, total: int) -> list[Update]:
         """Return the newest update of each key (and element) that changed after the state's total was ``total``.
 
-        Oldest change first; of tails every entry that is still held.
+        Oldest change first; of tails every entry that is still held. ``total`` must not lie before ``base``.
         """
         if self._kind is Kind.TAIL:
             entries = [update for _, held in self._keys.values() for update in _each(held)]

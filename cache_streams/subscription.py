@@ -8,25 +8,21 @@ entry is missed and none is written twice.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from redis.exceptions import RedisError
 
-from cache_streams.delivery import rendered
-from cache_streams.followed import PAGE
-from cache_streams.leg import KeyLeg
-from cache_streams.metrics import COLD, COLD_SUBSCRIPTIONS, OFF_LOG, SKIPPED, SNAPSHOTS, SUBSCRIPTIONS
+from cache_streams.catching_up import CatchUp
+from cache_streams.leg import UNCOUNTED, KeyLeg
+from cache_streams.metrics import COLD, OFF_LOG
 from cache_streams.outlet import Outlet
-from cache_streams.pacing import PacedWriter
-from cache_streams.places import Cursor, cursor_text
+from cache_streams.places import Cursor
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.sampling import Sampler
 from cache_streams.streams.declaration import Key, Mode, Stream
-from cache_streams.streams.update import KeySnapshot
 
 RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
@@ -69,13 +65,19 @@ class Subscription:
     ) -> None:
         self.outlet, self.stream, self.rendition, self.prefix = outlet, stream, rendition, prefix
         self.mode = mode or stream.mode
-        self._jumped = 0
         self._reader, self._trouble, self._lost = reader, trouble, lost
         sampled = self.mode is Mode.SAMPLE
         self._legs = [KeyLeg(self, partition, under, sampled=sampled) for partition, under in legs]
         self._task: asyncio.Task[None] | None = None
-        self._fell_behind = False
-        self._writer = PacedWriter(outlet, prefix)
+        self._catch_up = CatchUp(
+            reader,
+            outlet,
+            stream,
+            self._legs,
+            rendition,
+            prefix=prefix,
+            off_log=lambda: self._give_up("off_log"),
+        )
         self._sampler = Sampler(outlet, rendition, prefix, interval_s, self._legs) if sampled else None
 
     @property
@@ -86,47 +88,44 @@ class Subscription:
     @property
     def skipped(self) -> int:
         """Updates that this socket was never told, because only the newest was wanted."""
-        return self._jumped + (self._sampler.skipped if self._sampler is not None else 0)
+        return self._catch_up.skipped + (self._sampler.skipped if self._sampler is not None else 0)
 
     def cursor(self, partition: str) -> Cursor | None:
         """Return how far the socket was told of one log."""
         return next((leg.cursor for leg in self._legs if leg.partition == partition), None)
 
     def behind(self) -> int:
-        """Return how many updates this socket has yet to be told, while it is cold."""
-        views = [(leg, leg.live_view()) for leg in self._legs if not leg.hot]
+        """Return how many updates this socket has yet to be told, while it is cold; of what resumes that is not known."""
+        views = [(leg, leg.live_view()) for leg in self._legs if not leg.hot and leg.told != UNCOUNTED]
         return sum(max(0, view.states.total - leg.told) for leg, view in views if view is not None)
 
     async def prepare(self, since: Mapping[str, Cursor] | None = None) -> list[Standing]:
         """Find out where to begin, before ``start``; ``since`` has a cursor by partition. Raises ``redis.RedisError``."""
-        await self._look()
+        await self._catch_up.look()
         standings = []
         for leg in self._legs:
             wanted = (since or {}).get(leg.partition)
-            recovered = await self._resume(leg, wanted) if wanted is not None else None
+            recovered = await self._catch_up.resume(leg, wanted) if wanted is not None else None
             view = leg.live_view()
             if not recovered and view is not None and leg.followed is not None:
-                leg.seen = max(view.seen, leg.followed.position)
+                leg.seen, leg.told = max(view.seen, leg.followed.position), view.states.total
             standings.append(Standing(leg.partition, leg.cursor, recovered if since else None))
         return standings
 
     def start(self, *, snapshot: bool = True) -> None:
         """Send the snapshot, then every update; at once if this process already follows the keys."""
         self.outlet.listeners.add(self)
-        SUBSCRIPTIONS.labels(self.stream.name).inc()
         if not snapshot:
             for leg in self._legs:
                 leg.needs_snapshot = False
         if self._sampler is not None:
             self._sampler.start()
-        if not (self._attach_known() and self._jump("start")):
+        if not (self._attach_known() and self._catch_up.jump("start")):
             self._run_cold("start")
 
     async def stop(self) -> None:
         """Send nothing more."""
-        if self in self.outlet.listeners:
-            self.outlet.listeners.remove(self)
-            SUBSCRIPTIONS.labels(self.stream.name).dec()
+        self.outlet.listeners.discard(self)
         if self._sampler is not None:
             self._sampler.stop()
         if self._task is not None:
@@ -140,7 +139,7 @@ class Subscription:
 
     def outlet_paused(self) -> None:
         """Go cold: the socket does not keep up. What is being delivered right now still reaches it whole."""
-        self._fell_behind = self.mode is not Mode.EVERY
+        self._catch_up.fell_behind = self.mode is not Mode.EVERY
         self._reader.after_entry(lambda: self._run_cold("slow"))
 
     def leg_started_over(self) -> None:
@@ -156,16 +155,13 @@ class Subscription:
             COLD.labels(reason).inc()
         if self._task is None:
             self._task = asyncio.create_task(self._warm_up(reason), name=f"cold {self.stream.name}")
-            cold = COLD_SUBSCRIPTIONS.labels(self.stream.name)
-            cold.inc()
-            self._task.add_done_callback(lambda _: cold.dec())
 
     async def _warm_up(self, reason: str) -> None:
         pause = RETRY_FIRST_S
         while True:
             try:
                 async with asyncio.timeout(COLD_LIMIT_S if reason == "slow" else None):
-                    await self._catch_up(reason)
+                    await self._catch_up.run(reason)
             except TimeoutError:
                 self._give_up("cold_too_long")
             except (RedisError, OSError) as error:
@@ -187,40 +183,6 @@ class Subscription:
         if self._lost is not None:
             self._lost()
 
-    # -- from the state to the log's end ------------------------------------------------------------------------------
-
-    async def _catch_up(self, reason: str) -> None:
-        """Write what is missing; return in the loop step in which every leg has become hot."""
-        while True:
-            await self.outlet.writable()
-            if self._must_jump():
-                await self._look()
-                if self._jump("slow" if self._fell_behind else reason):
-                    return
-                if self._must_jump():
-                    continue
-            await self._writer.finish(self._must_jump)
-            for leg in self._legs:
-                if not leg.hot and not leg.sampled:
-                    await self._read_on(leg)
-            if self.outlet.paused or self._must_jump():
-                continue
-            if all(leg.warm() for leg in self._legs):
-                return
-
-    def _must_jump(self) -> bool:
-        """Return whether state has to be sent before anything else: at the start, or to a latest reader that slept."""
-        return self._fell_behind or any(leg.needs_snapshot or leg.followed is None for leg in self._legs)
-
-    async def _look(self) -> None:
-        """See to it that the reader has a current view of every leg's keys. Raises ``redis.RedisError``."""
-        for leg in self._legs:
-            followed = leg.followed
-            if followed is None:
-                followed = await self._reader.follow(self.stream, leg.partition)
-                leg.attach(followed)
-            await followed.view(leg.under)
-
     def _attach_known(self) -> bool:
         """Attach the legs whose keys this process follows already; return whether that is all of them."""
         for leg in self._legs:
@@ -230,69 +192,3 @@ class Subscription:
                     return False
                 leg.attach(followed)
         return all(leg.live_view() is not None for leg in self._legs)
-
-    def _jump(self, reason: str) -> bool:
-        """Write the state that is wanted as the reader holds it, without waiting; return whether every leg is hot.
-
-        False with ``_must_jump`` still true: a view is not current. False without: the state was too big for one loop
-        step, the rest of it is being written, or a leg resumes; the log is read from where each leg stands.
-        """
-        # A rendition with state of its own must be told of all keys together, or it would forget the others.
-        one_by_one = hasattr(self.rendition, "update_at") and not self._fell_behind
-        legs = [leg for leg in self._legs if leg.needs_snapshot or not one_by_one]
-        if not any(leg.needs_snapshot for leg in self._legs) and not self._fell_behind:
-            legs = []
-        keys: list[KeySnapshot] = []
-        for leg in legs:
-            view = leg.live_view()
-            if view is None:
-                return False
-            self._count_skipped(leg, view.states.total)
-            leg.jump(view)
-            keys += view.states.snapshots(cursor_text(leg.cursor) if leg.cursor is not None else "")
-        self._fell_behind = False
-        if legs or not self._legs:
-            SNAPSHOTS.labels(reason).inc()
-            self._writer.begin(self.rendition.snapshot(keys, time.time()))
-        if self._writer.rest or self.outlet.paused:
-            return False
-        return all(leg.warm() for leg in self._legs)
-
-    def _count_skipped(self, leg: KeyLeg, total: int) -> None:
-        if self._fell_behind and leg.told:
-            missed = max(0, total - leg.told - 1)
-            self._jumped += missed
-            SKIPPED.labels(self.stream.name).inc(missed)
-
-    # -- from a cursor to the log's end -------------------------------------------------------------------------------
-
-    async def _resume(self, leg: KeyLeg, since: Cursor) -> bool:
-        """Stand at ``since`` if the log still holds everything after it; return whether it does."""
-        followed = leg.followed
-        if followed is None or since.epoch != followed.epoch or since.position > followed.position:
-            return False
-        if since.position != followed.position and not await followed.log.holds(since.position):
-            return False
-        leg.seen, leg.needs_snapshot = since.position, False
-        return True
-
-    async def _read_on(self, leg: KeyLeg) -> None:
-        followed = leg.followed
-        if followed is None:
-            return
-        while leg.seen < followed.position and not leg.needs_snapshot:
-            until = followed.position
-            page = await followed.log.range_from(leg.seen, until, PAGE)
-            if page is None:  # trimmed: what comes next is gone
-                self._give_up("off_log")
-                leg.needs_snapshot = True
-                return
-            for entry in page:
-                if leg.wants(entry):
-                    self._writer.begin(rendered(self.rendition, entry, followed.epoch))
-                    await self._writer.finish()
-                leg.seen = entry.position
-                if self.outlet.paused or self._fell_behind:
-                    return
-            if len(page) < PAGE:
-                leg.seen = max(leg.seen, until)

@@ -14,9 +14,10 @@ from django.conf import settings
 from cache_streams.authentication import AuthenticationRefused, AuthenticationUnavailable, login_of
 from cache_streams.carriers import NATIVE_PROTOCOL
 from cache_streams.consumers.native_book import Book
-from cache_streams.consumers.native_operations import Answer, Operations
+from cache_streams.consumers.native_operations import WARNINGS_LIMIT, Answer, Operations
 from cache_streams.consumers.socket import Message, SocketConsumer
 from cache_streams.metrics import REQUEST_ERRORS
+from cache_streams.permissions import has_lost
 from cache_streams.protocol.allowance import Allowance, limit_of
 from cache_streams.protocol.close_codes import RATE_LIMITED, SLOW_CONSUMER, UNSUPPORTED, Close, Family
 from cache_streams.protocol.native import frames, requests
@@ -27,6 +28,7 @@ from cache_streams.protocol.native.errors import (
     retry_after_ms,
 )
 from cache_streams.protocol.native.requests import Head, HeadRefused
+from cache_streams.sessions import loop_sessions
 from cache_streams.subscription import Subscription
 
 TICKS_PER_HEARTBEAT = 5
@@ -167,9 +169,17 @@ class NativeConsumer(SocketConsumer):
         for timer in (self._expiry, self._expiring):
             if timer is not None:
                 timer.cancel()
+        lost = has_lost(self.rights, login.identity.rights)
         self.scope["login"] = login  # type: ignore[typeddict-unknown-key]  # where the middleware put the first
         self._arm_expiry()
-        return Answer({"token_expires_at": login.expires_at})
+        loop_sessions().add(self.identity.user_id, self)  # news that came meanwhile were about the old login
+        ended = self._book.beyond(self.rights) if lost else []
+        await self._book.end(ended)
+        ends = [member.ended() for member in ended]
+        warnings = [f"sub {end.sub} ended: its keys are no longer all yours to read" for end in ends]
+        return Answer(
+            {"token_expires_at": login.expires_at, "subscriptions": ends}, warnings[:WARNINGS_LIMIT]
+        )
 
     # -- signs of life ------------------------------------------------------------------------------------------------
 

@@ -6,18 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.conf import settings
-
 from accounts.identity import Rights
 from cache_streams.consumers.socket import Legs, legs_of
 from cache_streams.layers import LoopLayer
-from cache_streams.log_names import partition_of
 from cache_streams.outlet import Outlet
 from cache_streams.permissions import visible
-from cache_streams.places import Cursor, cursor_text, parse_cursor
-from cache_streams.protocol.native.errors import Refused, invalid
+from cache_streams.places import Cursor, cursor_text
+from cache_streams.protocol.native.errors import Refused
 from cache_streams.protocol.native.frames import Cursors, Ended, Listed, Subscribed
-from cache_streams.protocol.native.keys import Pattern, parse_key, pattern_text, span_of, whole_key
+from cache_streams.protocol.native.keys import Pattern, pattern_text, span_of, whole_key
 from cache_streams.protocol.native.rendition import NativeRendition
 from cache_streams.streams.declaration import Mode, Stream
 from cache_streams.subscription import Standing, Subscription
@@ -125,6 +122,10 @@ class Book:
         """Return a subscription by its number."""
         return self._members.get(sub)
 
+    def beyond(self, rights: Rights) -> list[Member]:
+        """Return the subscriptions that follow something which ``rights`` do not allow."""
+        return [member for member in self._members.values() if not _allowed(member.wanted, rights)]
+
     async def prepare(
         self, wanted: Sequence[Wanted], manner: Manner, since: Mapping[Pattern, Mapping[str, Cursor]]
     ) -> list[Member]:
@@ -184,60 +185,11 @@ def wanted_of(stream: Stream, pattern: Pattern, rights: Rights) -> Wanted:
     return Wanted(stream, pattern, [leg for key in seen for leg in legs_of(stream, key)])
 
 
-def cursors_since(
-    wanted: Sequence[Wanted], since: str | Mapping[str, str] | None
-) -> dict[Pattern, Mapping[str, Cursor]]:
-    """Return from where each pattern resumes, by partition. Raises: Refused."""
-    if since is None:
-        return {}
-    if isinstance(since, str):
-        cursor = _parsed(since)
-        many = next((each for each in wanted if len(each.partitions) > 1), None)
-        if many is not None:
-            raise invalid(
-                "since", f"{many.text} reads {len(many.partitions)} logs: one cursor per key is needed"
-            )
-        return {each.pattern: dict.fromkeys(each.partitions, cursor) for each in wanted}
-    by_text = {text: _parsed(cursor) for text, cursor in since.items()}
-    by_partition = _newest(wanted[0].stream, by_text)
-    return {each.pattern: _known(each, by_text, by_partition) for each in wanted}
-
-
-def _known(
-    wanted: Wanted, by_text: Mapping[str, Cursor], by_partition: Mapping[str, Cursor]
-) -> dict[str, Cursor]:
-    own = by_text.get(wanted.text)
-    if own is not None and len(wanted.partitions) == 1:
-        return {wanted.partitions[0]: own}
-    if whole_key(wanted.pattern) is not None:
-        return {}
-    return {name: by_partition[name] for name in wanted.partitions if name in by_partition}
-
-
-def _newest(stream: Stream, by_text: Mapping[str, Cursor]) -> dict[str, Cursor]:
-    """Return the newest cursor of each log: what came before it, of whatever key, was received."""
-    newest: dict[str, Cursor] = {}
-    for text, cursor in by_text.items():
-        partition = _partition(stream, text)
-        if partition not in newest or newest[partition].position < cursor.position:
-            newest[partition] = cursor
-    return newest
-
-
-def _partition(stream: Stream, text: str) -> str:
-    if text.startswith(LOG_NAME):
-        return text.removeprefix(LOG_NAME)
+def _allowed(wanted: Wanted, rights: Rights) -> bool:
     try:
-        return partition_of(stream, parse_key(stream, text), settings.LOG_SHARDS)
-    except ValueError:
-        raise invalid("since", "a name in it is not a key of this stream") from None
-
-
-def _parsed(text: str) -> Cursor:
-    try:
-        return parse_cursor(text)
-    except ValueError:
-        raise Refused("INVALID_CURSOR", "since: not a cursor of this server", field="since") from None
+        return set(wanted.legs) <= set(wanted_of(wanted.stream, wanted.pattern, rights).legs)
+    except Refused:
+        return False
 
 
 async def _prepare(member: Member, since: Mapping[str, Cursor] | None) -> None:

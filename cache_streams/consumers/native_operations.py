@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 
 from accounts.identity import Rights
 from cache_streams.connections import shared_redis
-from cache_streams.consumers.native_book import Book, Manner, Member, Wanted, cursors_since, wanted_of
+from cache_streams.consumers.native_book import Book, Manner, Member, Wanted, wanted_of
+from cache_streams.consumers.native_since import cursors_since
 from cache_streams.log import Log
 from cache_streams.log_names import LogName
 from cache_streams.permissions import sees_all

@@ -2,12 +2,10 @@
 
 import os
 import socket
-from pathlib import Path
 
 import uvicorn
 from django.conf import settings
 
-from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
 from cache_streams.sessions import loop_sessions
 
@@ -18,15 +16,11 @@ _DRAIN_S = 25
 
 
 class _Worker(uvicorn.Server):
-    """A uvicorn server that writes its process id to ``ready`` once it accepts connections, and tells its metrics."""
+    """A uvicorn server that writes its process id to ``ready`` once it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, ready: int, place: tuple[Path | None, str]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: int) -> None:
         super().__init__(config)
-        self._ready, self._place = ready, place
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        async with telling(*self._place):
-            await super().serve(sockets)
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -40,11 +34,8 @@ class _Worker(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(*, listener: int, ready: int, metrics: Path | None, name: str) -> None:
-    """Serve until SIGTERM or SIGINT. ``listener`` and ``ready`` are inherited file descriptors.
-
-    ``metrics`` is the directory in which this process tells its metrics as ``name``.
-    """
+def run(*, listener: int, ready: int) -> None:
+    """Serve until SIGTERM or SIGINT. ``listener`` and ``ready`` are inherited file descriptors."""
     module, _, attribute = settings.ASGI_APPLICATION.rpartition(".")
     config = uvicorn.Config(
         f"{module}:{attribute}",
@@ -64,4 +55,4 @@ def run(*, listener: int, ready: int, metrics: Path | None, name: str) -> None:
         timeout_graceful_shutdown=_DRAIN_S,
     )
     with socket.socket(fileno=listener) as shared:
-        _Worker(config, ready, (metrics, name)).run(sockets=[shared])
+        _Worker(config, ready).run(sockets=[shared])

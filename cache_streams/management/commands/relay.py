@@ -3,14 +3,11 @@
 import asyncio
 import signal
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand
 
 from cache_streams.relay.run import run_relay
-from cache_streams.scraping import ALONE, telling
 
 
 class Command(BaseCommand):
@@ -18,16 +15,10 @@ class Command(BaseCommand):
 
     help = "Turn changes of the cache into log entries; wait as a standby while another relay does."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--metrics", type=Path, default=None, help="directory of all processes' metrics")
-        parser.add_argument("--name", default=ALONE, help="name of this process in metrics")
-
-    def handle(
-        self, *args: Any, metrics: Path | None, name: str, **options: Any
-    ) -> None:  # Any: Django's signature
+    def handle(self, *args: Any, **options: Any) -> None:  # Any: Django's signature
         """Lead whenever the lease is free."""
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_until_signalled(metrics, name))
+            runner.run(_until_signalled())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -39,11 +30,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _until_signalled(metrics: Path | None, name: str) -> None:
+async def _until_signalled() -> None:
     loop = asyncio.get_running_loop()
     relay = asyncio.ensure_future(run_relay())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, relay.cancel)
-    with suppress(asyncio.CancelledError):
-        async with telling(metrics, name):
-            await relay
+    try:
+        await relay
+    except asyncio.CancelledError:
+        return

@@ -136,9 +136,10 @@ class SnapshotAck(Ack, kw_only=True, frozen=True, tag="ack"):
 
 
 class TokenAck(Ack, kw_only=True, frozen=True, tag="ack"):
-    """The answer to ``token``: until when the socket now lives."""
+    """The answer to ``token``: until when the socket now lives, and which subscriptions its user may keep no longer."""
 
     token_expires_at: float | None
+    subscriptions: list[Ended]
 
 
 class PingAck(Ack, kw_only=True, frozen=True, tag="ack"):

@@ -154,7 +154,10 @@ export interface Told {
   data: unknown;
 }
 
-/** The answer to `token`: until when the socket now lives. */
+/**
+ * The answer to `token`: until when the socket now lives, and which subscriptions its user may keep no
+ * longer.
+ */
 export interface TokenAck {
   type: "ack";
   op: string;
@@ -164,6 +167,7 @@ export interface TokenAck {
   time_out: number;
   warnings: string[];
   token_expires_at: number | null;
+  subscriptions: Ended[];
 }
 
 /** The answer to `ping`. */

@@ -1,0 +1,195 @@
+"""How a cold subscription catches up: state first where it is wanted, then the log up to where the reader stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from cache_streams.delivery import rendered
+from cache_streams.leg import UNCOUNTED, KeyLeg
+from cache_streams.log import LogEntry
+from cache_streams.metrics import SKIPPED, SNAPSHOTS
+from cache_streams.outlet import Body, Outlet
+from cache_streams.pacing import PacedWriter
+from cache_streams.pages import Page
+from cache_streams.places import Cursor, Position, cursor_text
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.reader import LogReader
+from cache_streams.streams.declaration import Stream
+from cache_streams.streams.update import KeySnapshot
+
+
+class CatchUp:
+    """Brings the legs of one subscription from where each stands to where the reader is.
+
+    ``off_log`` is called when the log no longer holds what has to be sent next.
+    """
+
+    def __init__(
+        self,
+        reader: LogReader,
+        outlet: Outlet,
+        stream: Stream,
+        legs: Sequence[KeyLeg],
+        rendition: Rendition,
+        *,
+        prefix: bytes,
+        off_log: Callable[[], None],
+    ) -> None:
+        self._reader, self._outlet, self._stream, self._legs = reader, outlet, stream, legs
+        self._rendition, self._off_log = rendition, off_log
+        self._writer = PacedWriter(outlet, prefix, reader.pages.turns)
+        self._independent = hasattr(rendition, "update_at")
+        """Keys can be told anew one by one, and frames be shared; else the rendition has a state of its own."""
+        self.fell_behind = False
+        """What was not told is to be left out: only the newest is wanted."""
+        self.skipped = 0
+
+    @property
+    def must_jump(self) -> bool:
+        """Whether state has to be sent before anything else: at the start, or to a latest reader that slept."""
+        return self.fell_behind or any(leg.needs_snapshot or leg.followed is None for leg in self._legs)
+
+    async def run(self, reason: str) -> None:
+        """Write what is missing; return in the loop step in which every leg has become hot. Raises ``redis.RedisError``."""
+        with self._reader.pages:
+            while True:
+                # What was begun is finished, whatever happens meanwhile: state that is cut short would be told again
+                # from its first key, to a slow reader again and again.
+                await self._writer.finish()
+                await self._outlet.writable()
+                if self.must_jump:
+                    await self.look()
+                    if self.jump(reason):
+                        return
+                    continue
+                for leg in self._legs:
+                    await self._read_on(leg)
+                if self._outlet.paused or self.must_jump:
+                    continue
+                if all(leg.warm() for leg in self._legs):
+                    return
+
+    async def look(self) -> None:
+        """See to it that the reader has a current view of every leg's keys. Raises ``redis.RedisError``."""
+        for leg in self._legs:
+            followed = leg.followed
+            if followed is None:
+                followed = await self._reader.follow(self._stream, leg.partition)
+                leg.attach(followed)
+            await followed.view(leg.under)
+
+    # -- to the newest state ------------------------------------------------------------------------------------------
+
+    def jump(self, reason: str) -> bool:
+        """Write the state that is wanted as the reader holds it, without waiting; return whether every leg is hot.
+
+        False with ``must_jump`` still true: a view is not current. False without: the state was too big for one loop
+        step, the rest of it is being written, or a leg resumes; the log is read from where each leg stands.
+        """
+        # A rendition with state of its own must be told of all keys together, or it would forget the others.
+        lagging = [leg for leg in self._legs if leg.needs_snapshot or (self.fell_behind and _lags(leg))]
+        if any(leg.live_view() is None for leg in lagging):
+            return False
+        anew = [leg for leg in lagging if not self._independent or not _knows_changes(leg)]
+        if anew and not self._independent:
+            anew = list(self._legs)
+        behind = [leg for leg in lagging if leg not in anew]
+        bodies = [body for leg in behind for body in self._newest(leg)]
+        keys = [key for leg in anew for key in self._state(leg)]
+        if anew or not self._legs:
+            SNAPSHOTS.labels("slow" if self.fell_behind else reason).inc()
+            bodies += [Body(payload) for payload in self._rendition.snapshot(keys, time.time())]
+        self.fell_behind = False
+        self._writer.begin(bodies)
+        if self._writer.rest or self._outlet.paused:
+            return False
+        return all(leg.warm() for leg in self._legs)
+
+    def _state(self, leg: KeyLeg) -> list[KeySnapshot]:
+        """Return what a leg's keys hold, and stand there."""
+        view = leg.live_view()
+        if view is None:
+            return []
+        if leg.told > 0:
+            self._skip(max(0, view.states.total - leg.told - 1))
+        leg.jump(view)
+        return view.states.snapshots(cursor_text(leg.cursor) if leg.cursor is not None else "")
+
+    def _newest(self, leg: KeyLeg) -> list[Body]:
+        """Return the newest change of each key that changed since the socket was told, and stand there.
+
+        All but the last say where the socket stood before: whoever is cut off between them resumes from there.
+        """
+        view, followed, before = leg.live_view(), leg.followed, leg.seen
+        if view is None or followed is None:
+            return []
+        changes = view.states.changed_since(leg.told)
+        self._skip(max(0, view.states.total - leg.told - len(changes)))
+        leg.jump(view)
+        places = [before] * (len(changes) - 1) + [leg.seen]
+        entries = [LogEntry(at, update) for at, update in zip(places, changes, strict=False)]
+        return [
+            Body(payload) for entry in entries for payload in rendered(self._rendition, entry, followed.epoch)
+        ]
+
+    def _skip(self, count: int) -> None:
+        self.skipped += count
+        if count:
+            SKIPPED.labels(self._stream.name).inc(count)
+
+    # -- from a cursor to the log's end -------------------------------------------------------------------------------
+
+    async def resume(self, leg: KeyLeg, since: Cursor) -> bool:
+        """Stand at ``since`` if the log still holds everything after it; return whether it does."""
+        followed = leg.followed
+        if followed is None or since.epoch != followed.epoch or since.position > followed.position:
+            return False
+        if since.position != followed.position and not await followed.log.holds(since.position):
+            return False
+        leg.seen, leg.told, leg.needs_snapshot = since.position, UNCOUNTED, False
+        return True
+
+    async def _read_on(self, leg: KeyLeg) -> None:
+        followed = leg.followed
+        while followed is not None and not leg.hot and not leg.caught_up and not self.must_jump:
+            epoch = followed.epoch
+            page = await self._reader.pages.read(followed.log, epoch, leg.seen, followed.position)
+            if page is None:  # trimmed: what comes next is gone
+                self._off_log()
+                leg.needs_snapshot = True
+                return
+            if followed.epoch != epoch:
+                return  # the reader told the leg to start over meanwhile
+            entries = page.after_position(leg.seen, leg.under)
+            self._writer.begin(self._bodies(entries, page, epoch))
+            await self._writer.finish()
+            leg.passed(len(entries), page.until)
+            if self._outlet.paused:
+                return
+
+    def _bodies(self, entries: Sequence[LogEntry], page: Page, epoch: str | None) -> list[Body]:
+        """Return the frames of some entries of a page; those that many send are made once."""
+        if not self._independent:
+            return [Body(each) for entry in entries for each in rendered(self._rendition, entry, epoch)]
+        told = [entry for entry in entries if entry.position not in page.superseded]
+        self._skip(len(entries) - len(told))
+        return [body for entry in told for body in self._framed(page, entry, epoch)]
+
+    def _framed(self, page: Page, entry: LogEntry, epoch: str | None) -> list[Body]:
+        name: tuple[Rendition, Position] = (self._rendition, entry.position)
+        bodies = page.framed.get(name)
+        if bodies is None:
+            bodies = page.framed[name] = [Body(each) for each in rendered(self._rendition, entry, epoch)]
+        return bodies
+
+
+def _lags(leg: KeyLeg) -> bool:
+    view = leg.live_view()
+    return view is None or view.states.total > leg.told
+
+
+def _knows_changes(leg: KeyLeg) -> bool:
+    """Return whether the view can say what changed since the socket was told."""
+    view = leg.live_view()
+    return not leg.needs_snapshot and view is not None and leg.told >= view.states.base
