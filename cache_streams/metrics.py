@@ -27,6 +27,12 @@ RELAY_LAG_S = Histogram(
     "From the notice of a change to its append.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
+ROWS_FOUND_LATE = Counter(
+    "gw_rows_found_late_total", "Keys whose new rows the relay's look found, and no notice.", ["stream"]
+)
+ROWS_UNREADABLE = Counter(
+    "gw_rows_unreadable_total", "Times that rows could not be read: the database was away.", ["stream"]
+)
 TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
 LOG_PAGES = Counter(

@@ -1,4 +1,4 @@
-"""News from Django's own threads to every worker: a user changed, a user's agents have new events."""
+"""News from Django's own threads: to every worker that a user changed, to the relay that a stream has new rows."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from cache_streams.metrics import NEWS_LOST
 EVERYBODY = "*"
 TIMEOUT_S = 0.5
 SILENT_AFTER_FAILURE_S = 1.0
+NOTICE_ENTRIES = 10_000
+"""Notices are hints: what a relay has not read of them by then, its look finds."""
 
 logger = structlog.get_logger(__name__)
 _failed_at: dict[str, float] = {}
@@ -37,21 +39,24 @@ def announce_user(user_id: int | None) -> None:
         logger.warning("news of a user not sent", user_id=user_id, error=type(error).__name__)
 
 
-def announce_agent_events(user_id: int) -> None:
-    """Tell every reader that a user's agents have new events. Whoever copies them looks each second besides.
+def announce_row(notices: str, name: str, number: int) -> None:
+    """Tell the relay that the rows of ``name`` now reach ``number``. It looks each second besides.
 
-    After a failure nothing is tried for a second, so that a Redis that is away does not slow down every append.
+    ``notices`` as declared by the stream (``Rows``). After a failure nothing is tried for a second, so that a Redis that
+    is away does not slow down every append.
     """
     url = settings.REDIS_URL
     if time.monotonic() - _failed_at.get(url, -SILENT_AFTER_FAILURE_S) < SILENT_AFTER_FAILURE_S:
         NEWS_LOST.inc()
         return
     try:
-        _client(url).xadd(control_key(settings.GW_PREFIX), {"agents": str(user_id)}, maxlen=CONTROL_ENTRIES)
+        _client(url).xadd(
+            f"{settings.GW_PREFIX}:{notices}", {name: str(number)}, maxlen=NOTICE_ENTRIES, approximate=True
+        )
     except (RedisError, OSError) as error:
         _failed_at[url] = time.monotonic()
         NEWS_LOST.inc()
-        logger.warning("news of agent events not sent", user_id=user_id, error=type(error).__name__)
+        logger.warning("news of a row not sent", error=type(error).__name__)
 
 
 @lru_cache(maxsize=2)

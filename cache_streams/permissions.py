@@ -1,7 +1,8 @@
 """The policy: which keys of a stream a user may see. Every family, snapshot, query, resume and ``"*"`` asks here.
 
 Private by default: market data is for every user, what has an owner for that owner and staff, the running of the deployment
-for staff. ``CACHE_ACCESS=open`` gives everybody everything, for closed deployments.
+for staff. ``CACHE_ACCESS=open`` gives everybody everything, for closed deployments. What a user's agents say is for that
+user alone, whatever else holds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def visible(stream: Stream, under: Key, rights: Rights) -> list[Key]:
     """
     if sees_all(stream, rights):
         return [under]
-    if stream.audience is not Audience.OWNER or stream.owner is None:
+    if stream.audience not in (Audience.OWNER, Audience.SELF) or stream.owner is None:
         return []
     own, place = _own(stream.owner, rights), stream.key_fields.index(stream.owner)
     if place < len(under):
@@ -41,6 +42,8 @@ def may_see(stream: Stream, key: Key, rights: Rights) -> bool:
 
 def sees_all(stream: Stream, rights: Rights) -> bool:
     """Return whether nothing of ``stream`` is hidden from the user."""
+    if stream.audience is Audience.SELF:
+        return False
     return stream.audience is Audience.ANY_USER or settings.CACHE_ACCESS == OPEN or rights.is_staff
 
 
@@ -62,7 +65,9 @@ def _own(field: str, rights: Rights) -> Collection[str]:
         return rights.accounts
     if field == "bot":
         return rights.bots
+    if field == "user":
+        return {str(rights.user_id)}
     if field == "owner":  # of any kind, spelled out: streams/orders.py
         accounts = {f"account:{account}" for account in rights.accounts}
         return accounts | {f"bot:{bot}" for bot in rights.bots} | {f"user:{rights.user_id}"}
-    raise ValueError(f"streams cannot be owned by {field!r}: use 'account', 'bot' or 'owner'")
+    raise ValueError(f"streams cannot be owned by {field!r}: use 'account', 'bot', 'user' or 'owner'")

@@ -103,6 +103,11 @@ def positive_float(name: str, default: float) -> float:
     return _parsed(name, default, parse, "a number above 0")
 
 
+def is_emptied(name: str) -> bool:
+    """Return whether ``name`` is there without a value: of a list with a default, that means none of it."""
+    return optional(name) is None and _env.str(name, None) is not None
+
+
 def texts(name: str, default: list[str], *, pattern: str = r".+", rule: str = "texts") -> list[str]:
     """Return ``name`` as a list: JSON (``["a", "b"]``) or separated by commas (``a, b``); ``[]`` is the empty list."""
 

@@ -56,11 +56,22 @@ ORDERS_PUSH_AFTER_S = env.positive_float("ORDERS_PUSH_AFTER_S", 0.5)
 BASE_DISPATCH = env.boolean("BASE_DISPATCH", default=False)
 ROOT_MOUNT = env.boolean("ROOT_MOUNT", default=False)
 ROOT_MOUNT_AUTH = env.boolean("ROOT_MOUNT_AUTH", default=True)
-AGENTS_ALIAS_PATHS = env.texts(
-    "AGENTS_ALIAS_PATHS", ["/ws", "/websocket", "/api/v1/websocket"], pattern=r"/[^\s?#]+", rule="paths"
-)
-if ROOT_MOUNT and "/ws" in AGENTS_ALIAS_PATHS:
-    env.refuse("ROOT_MOUNT=true and AGENTS_ALIAS_PATHS both claim '/ws': take it out of AGENTS_ALIAS_PATHS.")
+AGENTS_ALIAS_PATHS = [
+    path.rstrip("/")
+    for path in env.texts(
+        "AGENTS_ALIAS_PATHS",
+        [] if env.is_emptied("AGENTS_ALIAS_PATHS") else ["/ws", "/websocket", "/api/v1/websocket"],
+        pattern=r"/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*",
+        rule="paths that begin with a slash",
+    )
+]
+for _path in AGENTS_ALIAS_PATHS:
+    if ROOT_MOUNT and (_path == "/ws" or _path.startswith("/ws/")):
+        env.refuse(
+            f"ROOT_MOUNT=true and AGENTS_ALIAS_PATHS both claim {_path!r}: take it out of AGENTS_ALIAS_PATHS."
+        )
+    if _path == f"{API_PREFIX}/stream" or f"{_path}/".startswith(f"{API_PREFIX}/cache/ws/"):
+        env.refuse(f"AGENTS_ALIAS_PATHS claims {_path!r}, which another family of sockets has.")
 
 # --- Who may see what ------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -92,6 +103,10 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- Agent runs ------------------------------------------------------------------------------------------------------
 AGENTS_WIRE_FORM = env.choice("AGENTS_WIRE_FORM", "dual", ("dual", "flat", "payload"))
 AGENTS_DEFAULT_ROLE = env.choice("AGENTS_DEFAULT_ROLE", "viewer", ("viewer", "user"))
+AGENTS_HEARTBEAT_S = env.positive_float("AGENTS_HEARTBEAT_S", 25.0)
+AGENTS_SOCKETS_PER_USER = env.integer("AGENTS_SOCKETS_PER_USER", 10, minimum=1, maximum=100_000)
+AGENTS_FRAMES_PER_MINUTE = env.integer("AGENTS_FRAMES_PER_MINUTE", 120, minimum=1, maximum=10_000_000)
+AGENTS_INGEST = env.boolean("AGENTS_INGEST", default=False)
 AGENTS_RUN_IDLE_TIMEOUT_S = env.positive_float("AGENTS_RUN_IDLE_TIMEOUT_S", 300.0)
 AGENTS_RETENTION_S = env.positive_float("AGENTS_RETENTION_S", 604_800.0)
 AGENTS_RETENTION_EVENTS = env.integer("AGENTS_RETENTION_EVENTS", 10_000, minimum=100, maximum=100_000_000)

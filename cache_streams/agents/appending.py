@@ -19,8 +19,9 @@ from cache_streams.agents.refusals import AgentRefused, Invalid, out_of_order
 from cache_streams.agents.rules import is_run_id
 from cache_streams.agents.wire import Draft
 from cache_streams.metrics import AGENTS_APPENDED, AGENTS_ENDED
-from cache_streams.news import announce_agent_events
+from cache_streams.news import announce_row
 from cache_streams.protocol.agent_forms import timestamp_ms
+from cache_streams.streams.agents import NOTICES, key_of
 
 Fields = Mapping[str, Any]  # Any: JSON
 _STATUS = {Kind.THINKING: "thinking", Kind.TOOL_EXECUTING: "executing"}
@@ -50,11 +51,11 @@ def lock_run(run_id: str) -> tuple[AgentUserLog, AgentRun] | None:
     return None if log is None or run is None else (log, run)
 
 
-def on_committed(user_id: int, kinds: Iterable[str] = ()) -> None:
-    """Do what follows a committed append: count it and tell whoever copies rows to the streams' log."""
+def on_committed(user_id: int, cursor: int, kinds: Iterable[str] = ()) -> None:
+    """Do what follows a committed append: count it and tell whoever copies rows to the stream's log."""
     for kind in kinds:
         AGENTS_APPENDED.labels(kind).inc()
-    announce_agent_events(user_id)
+    announce_row(NOTICES, key_of(user_id)[0], cursor)
 
 
 class RunWriter:
@@ -129,8 +130,8 @@ class RunWriter:
             last_cursor=log.last_cursor, oldest_at=log.oldest_at, updated_at=self._now
         )
         kinds = [row.type for row in self._rows]
-        user_id = log.pk
-        transaction.on_commit(lambda: on_committed(user_id, kinds))
+        user_id, cursor = log.pk, log.last_cursor
+        transaction.on_commit(lambda: on_committed(user_id, cursor, kinds))
         if state.phase is Phase.CLOSED:
             AGENTS_ENDED.labels(run.status).inc()
         self._rows = []

@@ -87,6 +87,9 @@ class Relay:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lease.keep())
             tasks.create_task(lead.notices.run())
+            await lead.claim()
+            for rows in lead.row_lanes:
+                tasks.create_task(rows.run())
             await lead.prepare()
             for lane in lead.lanes:
                 tasks.create_task(lane.run())

@@ -52,6 +52,10 @@ class Numbering:
             if element not in seen.get(text, ())
         ]
 
+    def seq(self, key: Key) -> int:
+        """Return the number of the newest change of ``key`` that the log holds, 0 when it never held any."""
+        return self._seqs.get(key_text(key), 0)
+
     def last(self, key: Key) -> Record | None:
         """Return the single value held for ``key`` as the record it was, None if there is none."""
         held = self._last.get(key_text(key), {}).get(None)
@@ -68,6 +72,8 @@ class Numbering:
 
     def _number(self, record: Record, now: float) -> Update | None:
         text = key_text(record.key)
+        if record.number is not None and record.number <= self._seqs.get(text, 0):
+            return None  # carried already, by a relay before this one
         held = self._last.get(text)
         if held is None:
             if record.value is None or not self._admits(record):
@@ -103,7 +109,8 @@ class Numbering:
         deleted: bool = False,
         superseded: bool = False,
     ) -> Update:
-        seq = self._seqs[text] = self._seqs.get(text, 0) + 1
+        seq = self._seqs.get(text, 0) + 1 if record.number is None else record.number
+        self._seqs[text] = seq
         return Update(
             key=record.key,
             seq=seq,

@@ -94,6 +94,10 @@ class Store:
         held = self._held.get(partition)
         return held.claimed.positions.get(redis_key) if held else None
 
+    async def seq(self, key: Key) -> int:
+        """Return the number of the newest change of ``key`` in its log, 0 for none. Raises: as ``hold``."""
+        return (await self.hold(self.partition(key))).numbering.seq(key)
+
     def last(self, key: Key) -> Record | None:
         """Return the single value that the log holds for ``key``, as it was read."""
         held = self._held.get(self.partition(key))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis
 
+from cache_streams.archive import Archive
 from cache_streams.connections import ask
 from cache_streams.log_names import logs_key
 from cache_streams.relay.inbox import Inbox
 from cache_streams.relay.lane import Lane
 from cache_streams.relay.list_watches import BarWatch, Markets, TailWatch
+from cache_streams.relay.row_lane import RowLane
 from cache_streams.relay.store import Store
 from cache_streams.relay.watches import BeaconWatch, HashWatch, JoinedWatch, Watch
 from cache_streams.sources.tracking import Notices
@@ -26,6 +28,7 @@ from cache_streams.streams.declaration import (
     JoinedHashes,
     ListTail,
     Record,
+    Rows,
     Stream,
 )
 
@@ -40,13 +43,16 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayOptions:
-    """``poll_s``: look at everything so often when Redis pushes no notices, ten times as seldom when it does."""
+    """``poll_s``: look at everything so often when Redis pushes no notices, ten times as seldom when it does. ``archives``
+    are the rows of the streams that stand on them; without its archive such a stream carries nothing.
+    """
 
     prefix: str
     shards: int
     max_entries: int
     max_age_s: float
     poll_s: float
+    archives: Mapping[str, Archive] = field(default_factory=dict)
 
 
 class Term:
@@ -65,6 +71,7 @@ class Term:
         self._missed = asyncio.Event()
         self._stores: dict[str, Store] = {}
         self.lanes: list[Lane] = []
+        self.row_lanes: list[RowLane] = []
         for stream in registry:
             store = Store(
                 redis,
@@ -76,6 +83,9 @@ class Term:
                 known=known,
             )
             self._stores[stream.name] = store
+            archive = options.archives.get(stream.name)
+            if isinstance(stream.layout, Rows) and archive is not None:
+                self.row_lanes.append(self._row_lane(stream.layout, store, archive))
             watch = self._watch(stream, store)
             if watch is not None:
                 self.lanes.append(
@@ -90,8 +100,8 @@ class Term:
             on_reset=self._on_reset,
         )
 
-    async def prepare(self) -> None:
-        """Claim every log there is, then read everything once."""
+    async def claim(self) -> None:
+        """Claim every log there is."""
         members = await ask(self._redis, "SMEMBERS", logs_key(self._options.prefix))
         listed = {tuple(member.decode().split("\n", 1)) for member in members}
         for name, partition in listed | set(
@@ -99,6 +109,9 @@ class Term:
         ):  # a known log that is not listed was lost with its Redis
             if name in self._stores:
                 await self._stores[name].hold(partition)
+
+    async def prepare(self) -> None:
+        """Read everything once."""
         try:
             async with asyncio.timeout(ARM_S):
                 await self.notices.armed.wait()
@@ -176,6 +189,17 @@ class Term:
             case Beacons() as layout:
                 return BeaconWatch(stream, layout)
         return None
+
+    def _row_lane(self, layout: Rows, store: Store, archive: Archive) -> RowLane:
+        prefix = self._options.prefix
+        return RowLane(
+            self._redis,
+            store,
+            archive,
+            notices=f"{prefix}:{layout.notices}",
+            looked=f"{prefix}:{store.stream.name}:looked",
+            max_age_s=self._options.max_age_s,
+        )
 
     def _learn(self, records: list[Record]) -> None:
         for record in records:

@@ -41,11 +41,13 @@ class Mode(enum.Enum):
 
 
 class Audience(enum.Enum):
-    """Who may read a stream when ``CACHE_ACCESS`` is private."""
+    """Who may read a stream; ``CACHE_ACCESS=open`` opens all of them but SELF to everybody."""
 
     ANY_USER = "any_user"
     OWNER = "owner"
     STAFF = "staff"
+    SELF = "self"
+    """The owner alone: neither staff nor an open deployment reads somebody else's."""
 
 
 class Malformed(ValueError):
@@ -65,7 +67,7 @@ class Record:
 
     ``value`` is the stream's payload, or None when the value is gone. ``element`` names the member of a collection.
     ``time`` is the source's own stamp in Unix seconds, None when it gave none. ``flaw`` is the label that counts a value
-    which was read though part of it could not be.
+    which was read though part of it could not be. ``number`` is the ``seq`` that the source itself gave the change.
     """
 
     key: Key
@@ -74,6 +76,7 @@ class Record:
     extras: Extras | None = None
     time: float | None = None
     flaw: str | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,17 @@ class Beacons:
     """``(record, now)`` → when (Unix seconds) time alone changes more than its age; None for never."""
 
 
-Layout: TypeAlias = HashFields | ListTail | Bars | JoinedHashes | Beacons
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of the relational database, numbered by who writes them: a key's ``seq`` is the row's own number.
+
+    ``notices`` is the Redis Stream, below the gateway's prefix, that names a key after each commit.
+    """
+
+    notices: str
+
+
+Layout: TypeAlias = HashFields | ListTail | Bars | JoinedHashes | Beacons | Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +153,8 @@ class Stream:
     """A kind of live values that the gateway offers.
 
     ``key_fields`` name the parts of a key; ``partition`` is the key field whose value names the log, None spreads
-    the keys over a fixed number of shard logs. ``owner`` is the key field that says whose the value is (audience
-    OWNER). ``layout`` is None for a stream that only ``group_send`` feeds.
+    the keys over a fixed number of shard logs. ``owner`` is the key field that says whose the value is (audiences
+    OWNER and SELF). ``layout`` is None for a stream that only ``group_send`` feeds.
     """
 
     name: str

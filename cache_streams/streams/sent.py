@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cache_streams.streams.declaration import Key, Kind, Stream
+from cache_streams.streams.declaration import Key, Kind, Rows, Stream
 
 MESSAGE_TYPE = "stream.update"
 
@@ -35,6 +35,8 @@ def encode_sent(stream: Stream, key: Key, message: Mapping[str, Any]) -> bytes: 
     """
     if message.get("type") != MESSAGE_TYPE:
         raise NotSendable(f'type: must be "{MESSAGE_TYPE}" for a group of stream {stream.name!r}')
+    if isinstance(stream.layout, Rows):
+        raise NotSendable(f"stream {stream.name!r} has no source but its rows: append one")
     value, element = message.get("value"), message.get("element")
     if stream.kind is Kind.COLLECTION and not isinstance(element, str):
         raise NotSendable(

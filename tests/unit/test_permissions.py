@@ -47,6 +47,9 @@ people = st.builds(Rights, user_id=st.integers(0, 9), accounts=owned, bots=owned
         ("orders", (), []),
         ("process", (), []),
         ("process", ("bot",), []),
+        ("agents", (), [("7",)]),
+        ("agents", ("7",), [("7",)]),
+        ("agents", ("8",), []),
     ],
 )
 def test_a_user_sees_market_data_and_what_is_theirs(stream: str, under: Key, seen: list[Key]) -> None:
@@ -58,12 +61,24 @@ def test_orders_of_an_exchange_are_those_of_own_accounts_bots_and_of_oneself() -
     assert seen == [("kraken", owner) for owner in ("account:1", "account:2", "bot:b", "user:7")]
 
 
-@pytest.mark.parametrize("stream", REGISTRY, ids=lambda stream: stream.name)
-def test_staff_see_everything(stream: Stream) -> None:
+SHARED = [stream for stream in REGISTRY if stream.audience is not Audience.SELF]
+
+
+@pytest.mark.parametrize("stream", SHARED, ids=lambda stream: stream.name)
+def test_staff_see_everything_that_is_not_for_its_owner_alone(stream: Stream) -> None:
     assert visible(stream, (), STAFF) == [()]
 
 
-@pytest.mark.parametrize("stream", REGISTRY, ids=lambda stream: stream.name)
+@pytest.mark.parametrize("access", ["private", "open"])
+def test_what_agents_say_is_for_their_user_alone_even_where_everything_is_open(
+    access: str, settings: Settings
+) -> None:
+    settings.CACHE_ACCESS = access
+    assert visible(by_name["agents"], (), STAFF) == [("1",)]
+    assert not may_see(by_name["agents"], ("7",), STAFF)
+
+
+@pytest.mark.parametrize("stream", SHARED, ids=lambda stream: stream.name)
 def test_an_open_gateway_shows_everything_to_everybody(stream: Stream, settings: Settings) -> None:
     settings.CACHE_ACCESS = "open"
     assert visible(stream, (), NOBODY) == [()]
@@ -76,7 +91,9 @@ def test_who_owns_nothing_sees_nothing_that_is_private(stream: Stream) -> None:
 
 
 @given(
-    stream=st.sampled_from([s for s in REGISTRY if s.audience is Audience.OWNER]), mine=people, other=people
+    stream=st.sampled_from([s for s in REGISTRY if s.audience in (Audience.OWNER, Audience.SELF)]),
+    mine=people,
+    other=people,
 )
 def test_two_users_with_nothing_in_common_never_see_the_same_key(
     stream: Stream, mine: Rights, other: Rights

@@ -474,8 +474,8 @@ def test_a_commit_is_counted_and_announced(
         start(ann, run_id="r")
         append(ann, "r", THINKING, THINKING)
     with Redis.from_url(fresh_redis.url) as client:
-        news = [fields for _, fields in client.xrange("gw:control")]
-    assert news == [{b"agents": str(ann.user_id).encode()}] * 2
+        news = [fields for _, fields in client.xrange("gw:agents:notices")]
+    assert news == [{str(ann.user_id).encode(): cursor} for cursor in (b"1", b"3")]
 
 
 def test_a_repetition_is_not_announced(

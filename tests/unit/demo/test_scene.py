@@ -17,6 +17,7 @@ from cache_streams.streams.declaration import (
     ListTail,
     Malformed,
     Record,
+    Rows,
 )
 
 START = 1_768_473_000.0
@@ -50,6 +51,7 @@ def readings(commands: list[Command], stream: str) -> Iterator[Record | Malforme
         yield from bots_of(commands, layout.names)
         return
     assert layout is not None
+    assert not isinstance(layout, Rows)
     for verb, key, *rest in commands:
         names = patterns.match(layout.pattern, str(key))
         if names is None:
@@ -71,8 +73,8 @@ def test_the_same_seed_plays_the_same_scene() -> None:
     assert played(8) != played()
 
 
-@pytest.mark.parametrize("stream", [stream.name for stream in REGISTRY])
-def test_every_stream_has_values_and_none_has_a_flaw(stream: str) -> None:
+@pytest.mark.parametrize("stream", [each.name for each in REGISTRY if not isinstance(each.layout, Rows)])
+def test_every_stream_of_the_cache_has_values_and_none_has_a_flaw(stream: str) -> None:
     found = list(readings(played(seconds=20), stream))
     assert found
     assert all(isinstance(record, Record) and record.flaw is None for record in found)

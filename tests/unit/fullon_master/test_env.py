@@ -34,6 +34,8 @@ def refusal_of(read: Read, capsys: pytest.CaptureFixture[str]) -> str:
         ("a, b", lambda: env.texts("X", []), ["a", "b"]),
         ('["a", "b"]', lambda: env.texts("X", []), ["a", "b"]),
         ("[]", lambda: env.texts("X", ["default"]), []),
+        ("", lambda: env.is_emptied("X"), True),
+        ("a", lambda: env.is_emptied("X"), False),
         ("some text", lambda: env.text("X", ""), "some text"),
     ],
 )

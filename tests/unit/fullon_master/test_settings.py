@@ -76,6 +76,9 @@ def test_it_is_known_whether_a_redis_was_configured(environment: dict[str, str],
         ({"REDIS_URL": "redis://a:6379/0", "REDIS_DB": "1"}, ["REDIS_URL", "REDIS_DB"]),
         ({"REDIS_URL": "unix:///r.sock", "REDIS_HOST": "b"}, ["REDIS_URL", "REDIS_HOST"]),
         ({"ROOT_MOUNT": "true"}, ["ROOT_MOUNT", "AGENTS_ALIAS_PATHS"]),
+        ({"ROOT_MOUNT": "true", "AGENTS_ALIAS_PATHS": "/ws/agents"}, ["ROOT_MOUNT", "AGENTS_ALIAS_PATHS"]),
+        ({"AGENTS_ALIAS_PATHS": "/api/v1/stream/"}, ["AGENTS_ALIAS_PATHS", "'/api/v1/stream'"]),
+        ({"AGENTS_ALIAS_PATHS": "/api/v1/cache/ws"}, ["AGENTS_ALIAS_PATHS", "'/api/v1/cache/ws'"]),
         ({"AGENT_RUNNER": "openai"}, ["AGENT_RUNNER", "AGENT_OPENAI_URL", "AGENT_OPENAI_MODEL"]),
         (
             {"CORS_ALLOWED_ORIGINS": "*", "CORS_ALLOW_CREDENTIALS": "true"},
@@ -122,6 +125,11 @@ def test_a_bad_setting_stops_the_start_with_one_sentence(environment: dict[str, 
 
 def test_cors_origins_is_read_as_an_alias() -> None:
     assert read("CORS_ALLOWED_ORIGINS", CORS_ORIGINS='["https://a.example"]') == ["https://a.example"]
+
+
+def test_an_empty_list_of_aliases_means_none_and_an_absent_one_the_default() -> None:
+    assert read("AGENTS_ALIAS_PATHS", AGENTS_ALIAS_PATHS="") == []
+    assert read("AGENTS_ALIAS_PATHS") == ["/ws", "/websocket", "/api/v1/websocket"]
 
 
 def test_any_origin_is_allowed_only_when_said() -> None:

@@ -255,3 +255,15 @@ def test_the_updates_make_the_picture_whoever_numbers_them(
         holding = [v for (key, _), v in told.items() if key == update.key and v is not None]
         assert update.size == len(holding)
     assert told == expected
+
+
+def test_a_number_that_the_source_gave_is_kept() -> None:
+    found = numbered(TRADES).number([dataclasses.replace(trade(str(n)), number=n) for n in (41, 42)], NOW)
+    assert [update.seq for update in found] == [41, 42]
+
+
+def test_a_number_that_the_log_holds_already_is_no_update() -> None:
+    log = numbered(TRADES, seqs={key_text(BTC): 41})
+    found = log.number([dataclasses.replace(trade(str(n)), number=n) for n in (40, 41, 42, 42)], NOW)
+    assert [update.seq for update in found] == [42]
+    assert log.seq(BTC) == 42

@@ -146,7 +146,7 @@ def test_names_are_unique_and_make_the_index() -> None:
 @pytest.mark.parametrize("stream", REGISTRY, ids=lambda stream: stream.name)
 def test_a_declaration_is_consistent(stream: Stream) -> None:
     assert stream.partition is None or stream.partition in stream.key_fields
-    assert (stream.owner is not None) == (stream.audience is Audience.OWNER)
+    assert (stream.owner is not None) == (stream.audience in (Audience.OWNER, Audience.SELF))
     assert stream.owner is None or stream.owner in stream.key_fields
     assert stream.payload.__struct_config__.frozen
 
@@ -162,4 +162,8 @@ def test_the_canonical_fields_are_those_of_the_protocol() -> None:
         "bots": "bot status feeds blocks opening time",
         "ohlcv": "symbol timeframe time open high low close volume closed",
         "process": "process_id type component status message params created updated heartbeat age_s stale",
+        "agents": "type stream version event_id run_id thread_id user_id agent_name seq cursor timestamp timestamp_ms"
+        " producer_timestamp status task user_context context metadata message reasoning step_number"
+        " progress_percentage tool_name parameters execution_id results duration success final_response"
+        " execution_summary error",
     }

@@ -41,6 +41,7 @@ def test_each_stream_is_asked_for_by_its_own_key_fields() -> None:
         "bots": ("bot",),
         "ohlcv": ("symbol", "timeframe"),
         "process": ("type",),
+        "agents": ("user",),
     }
 
 
