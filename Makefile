@@ -39,6 +39,7 @@ documents: install  ## Settings, migrations and generated documents agree with t
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py export_docs --check
 	$(PY) manage.py export_typescript --check
+	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 	@if test -f cache_streams/management/commands/export_protocol.py; then $(PY) manage.py export_protocol --check; fi
 
 format: install  ## Rewrite files as `make lint` wants them

@@ -8,6 +8,49 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
+MEANINGS = {
+    400: "The request cannot be read.",
+    401: "No credential, or none that proves anybody.",
+    403: "Known, and not allowed.",
+    404: "There is no such thing, or it is not the caller's.",
+    409: "It contradicts what there is.",
+    413: "The body is too large.",
+    422: "A field breaks a rule; `errors` names both.",
+    429: "Too many requests; `Retry-After` says when to come back.",
+    503: "The database or the cache is away; `Retry-After` says when to come back.",
+}
+_TEXT = {"type": "string"}
+_FIELD_ERROR = {
+    "type": "object",
+    "properties": {"type": _TEXT, "loc": {"type": "array"}, "msg": _TEXT, "input": {"type": "null"}},
+    "required": ["type", "loc", "msg", "input"],
+}
+ERROR = {
+    "type": "object",
+    "description": "The one shape of every error; `detail` is a text, or for 422 a list.",
+    "properties": {
+        "detail": {"oneOf": [_TEXT, {"type": "array", "items": _FIELD_ERROR}]},
+        "success": {"const": False},
+        "error_code": _TEXT,
+        "error": _TEXT,
+        "request_id": _TEXT,
+        "errors": {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}},
+    },
+    "required": ["detail", "success", "error_code", "error", "request_id"],
+}
+
+
+def error_response(meaning: str) -> dict[str, Any]:  # Any: OpenAPI
+    """Return an answer of the one shape, as OpenAPI 3 writes it."""
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+
+
+def add_error_shape(result: dict[str, Any], **_: object) -> dict[str, Any]:  # Any: OpenAPI
+    """Put the one shape of errors among the document's components."""
+    result.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
+    return result
+
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass is untyped
     """Names the bearer token in ``components.securitySchemes``."""
@@ -32,7 +75,27 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
 
 class Schema(AutoSchema):
-    """Says of every operation whether it needs a login; drf-spectacular is silent where none is needed."""
+    """Says of every operation whether it needs a login, and how it refuses; drf-spectacular is silent about both."""
+
+    def get_operation(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any] | None:  # Any: OpenAPI
+        """Return the operation with every error that it may answer."""
+        operation: dict[str, Any] | None = super().get_operation(path, *args, **kwargs)
+        if operation is not None:
+            for status in sorted(self._refusals(path, operation)):
+                operation["responses"].setdefault(str(status), error_response(MEANINGS[status]))
+        return operation
+
+    def _refusals(self, path: str, operation: dict[str, Any]) -> set[int]:
+        found = {429} if self.view.throttle_classes else set()
+        if self.view.get_authenticators():
+            found |= {401, 403, 503}
+        elif "/auth/" in path:
+            found |= {401, 503}
+        if "{" in path:
+            found.add(404)
+        if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+            found.add(422)
+        return found | {400, 413, 422} if "requestBody" in operation else found
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return the security requirement, an empty one for public operations."""

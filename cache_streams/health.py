@@ -14,6 +14,7 @@ from django.db import connections
 from redis import Redis
 
 from cache_streams import metrics
+from cache_streams.log_names import lease_key
 from cache_streams.streams import values
 from cache_streams.streams.process import PROCESS_TYPES, STALE_AFTER_S
 
@@ -171,7 +172,7 @@ def look_at_redis() -> Findings:
         ) as client,
         client.pipeline(transaction=False) as pipeline,
     ):
-        pipeline.exists(f"{settings.GW_PREFIX}:{{relay}}:lease")
+        pipeline.exists(lease_key(settings.GW_PREFIX))
         for kind in PROCESS_TYPES:
             pipeline.hvals(f"process:active:{kind}")
         relay, *active = pipeline.execute(raise_on_error=False)

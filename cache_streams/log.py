@@ -145,7 +145,7 @@ class Log:
         return trimmed
 
     def _key_state(self, text: str) -> str:
-        return self.name.last if self.stream.kind is Kind.VALUE else f"{self.name.last}:{text}"
+        return self.name.last if self.stream.kind is Kind.VALUE else self.name.last_of(text)
 
     def _operation(self, update: Update) -> str:
         if self.stream.kind is Kind.VALUE:

@@ -34,10 +34,24 @@ class LogName:
     def last(self) -> str:
         return f"{self._base}:last"
 
+    def last_of(self, text: str) -> str:
+        """Return the Redis key of what one key of a collection or a tail holds; ``text`` as ``key_text`` makes it."""
+        return f"{self.last}:{text}"
+
 
 def logs_key(prefix: str) -> str:
     """Return the Redis set that names every log: members are stream and partition, a line each."""
     return f"{prefix}:logs"
+
+
+def lease_key(prefix: str) -> str:
+    """Return the Redis key that exists while a relay leads."""
+    return f"{prefix}:{{relay}}:lease"
+
+
+def read_key(prefix: str) -> str:
+    """Return the Redis key that says, once set, that a relay has read the whole cache into the logs of this Redis."""
+    return f"{prefix}:{{relay}}:read"
 
 
 def control_key(prefix: str) -> str:

@@ -16,4 +16,5 @@ urlpatterns = [
     path("health/check", views.CheckView.as_view(), name="health-check"),
     *both_forms(f"{settings.API_PREFIX.strip('/')}/agents/health", views.AgentsHealthView, "agents-health"),
     path("", include("cache_streams.agents.urls")),
+    path("", include("cache_streams.rest.urls")),
 ]

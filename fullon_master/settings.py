@@ -223,7 +223,13 @@ SPECTACULAR_SETTINGS = {
     "TITLE": API_TITLE,
     "VERSION": API_VERSION,
     "DESCRIPTION": "REST side of the gateway. Live data flows over WebSockets: see docs/protocol.md.",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounts.openapi.add_error_shape",
+        "cache_streams.rest.documented.add_payloads",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: send the schema to nobody

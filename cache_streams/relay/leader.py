@@ -9,7 +9,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from cache_streams.connections import ask
 from cache_streams.log import Fenced, Moved
+from cache_streams.log_names import read_key
 from cache_streams.metrics import APPEND_REFUSED, RELAY_LEADING
 from cache_streams.relay.lease import Lease, LeaseLost
 from cache_streams.relay.term import RelayOptions, Term
@@ -91,6 +93,7 @@ class Relay:
             for rows in lead.row_lanes:
                 tasks.create_task(rows.run())
             await lead.prepare()
+            await ask(self._redis, "SET", read_key(self._options.prefix), fence)
             for lane in lead.lanes:
                 tasks.create_task(lane.run())
             tasks.create_task(lead.inbox.run())

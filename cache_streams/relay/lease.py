@@ -7,6 +7,8 @@ import uuid
 
 from redis.asyncio import Redis
 
+from cache_streams.log_names import lease_key
+
 LEASE_MS = 2000
 """A relay that stops renewing is replaced after at most this and one standby look."""
 RENEW_S = 0.5
@@ -42,7 +44,7 @@ class Lease:
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self.holder = uuid.uuid4().hex
-        self._keys = [f"{prefix}:{{relay}}:lease", f"{prefix}:{{relay}}:fence"]
+        self._keys = [lease_key(prefix), f"{prefix}:{{relay}}:fence"]
         self._redis = redis
         self._acquire = redis.register_script(_ACQUIRE)
         self._renew = redis.register_script(_RENEW)

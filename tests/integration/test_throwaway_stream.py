@@ -11,12 +11,14 @@ import uvicorn
 import websockets
 from channels.layers import get_channel_layer
 from channels.routing import ProtocolTypeRouter
-from django.test import override_settings
+from django.test import AsyncClient, override_settings
 from redis.asyncio import Redis
 
+from accounts.models import User
 from cache_streams.connections import ask, new_redis
 from cache_streams.middleware import TokenAuthMiddleware
 from cache_streams.relay.run import configured_relay
+from cache_streams.rest.urls import cache_routes
 from cache_streams.routing import websocket_routes
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.server.frames import GatewayWebSocketProtocol
@@ -122,3 +124,29 @@ async def test_its_audience_decides_who_is_pushed_anything(
         assert (
             json.loads(await socket.recv())["action"] == "ping"
         )  # the first frame: nothing was pushed before it
+
+
+class Routes:
+    """HTTP routes whose registry has one stream more."""
+
+    urlpatterns = cache_routes((*REGISTRY, scores(Audience.ANY_USER)))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_rest_tells_its_keys_and_its_listing(
+    redis: Redis, url: str, token: Callable[..., str], async_client: AsyncClient
+) -> None:
+    await ask(redis, "HSET", "scores:east", "ajax", "1", "inter", "2")
+    user = await User.objects.acreate(mail="rest@example.org")
+    headers = {"Authorization": f"Bearer {token(user.pk)}"}
+    with override_settings(ROOT_URLCONF=Routes):
+        async with asyncio.timeout(DEADLINE_S):
+            while (
+                await async_client.get("/api/v1/cache/scores/east/inter", headers=headers)
+            ).status_code != 200:
+                await asyncio.sleep(0.01)
+        told = (await async_client.get("/api/v1/cache/scores/east/ajax", headers=headers)).json()
+        assert (told["stream"], told["key"], told["seq"]) == ("scores", "east:ajax", 1)
+        assert told["data"] == {"league": "east", "team": "ajax", "points": 1}
+        listing = (await async_client.get("/api/v1/cache/scores?team=inter", headers=headers)).json()
+        assert [each["key"] for each in listing["results"]] == ["east:inter"]

@@ -1,0 +1,1 @@
+"""The cache over REST: snapshots of every stream, bars, and what producers publish."""
