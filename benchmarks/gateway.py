@@ -28,6 +28,7 @@ _NO_LIMITS = dict.fromkeys(
         "PENDING_HANDSHAKES_PER_ADDRESS",
         "NATIVE_REQUESTS_PER_S",
         "RPC_REQUESTS_PER_S",
+        "FRAMES_PER_S",
     ),
     "0",
 )

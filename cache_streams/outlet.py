@@ -8,11 +8,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from django.conf import settings
+
+from cache_streams.metrics import CLOSES
+
 HIGH_WATER_BYTES = 64 * 1024
 LOW_WATER_BYTES = 16 * 1024
-STALL_S = 15.0
-"""A full outlet that drains not one byte for so long has a dead reader: it is cut."""
 STALL_LOOK_S = 1.0
+"""How often a full outlet is looked at: one that drains not one byte for ``STALL_TIMEOUT_S`` has a dead reader."""
 
 EXTENSION = "gateway.frames"
 """Key of ``scope["extensions"]`` under which a server offers its frame sink."""
@@ -136,13 +139,14 @@ class Outlet(ABC):
         self._drained.set()
 
     def _look(self) -> None:
-        """Cut a reader that drained nothing for ``STALL_S``; anything drained is a sign of life."""
+        """Cut a reader that drained nothing for ``STALL_TIMEOUT_S``; anything drained is a sign of life."""
         loop = asyncio.get_running_loop()
         left = self.buffered()
         if left < self._backlog:
             self._progress_at = loop.time()
         self._backlog = left
-        if loop.time() - self._progress_at >= STALL_S:
+        if loop.time() - self._progress_at >= settings.STALL_TIMEOUT_S:
+            CLOSES.labels("stalled").inc()
             self.abort()
             return
         self._stall = loop.call_later(STALL_LOOK_S, self._look)

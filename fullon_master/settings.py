@@ -47,6 +47,10 @@ PENDING_HANDSHAKES_PER_ADDRESS = env.integer(
     "PENDING_HANDSHAKES_PER_ADDRESS", 100, minimum=0, maximum=1_000_000
 )
 FRAME_BYTES_MAX = env.integer("FRAME_BYTES_MAX", 65_536, minimum=1_024, maximum=16_777_216)
+FRAMES_PER_S = env.integer("FRAMES_PER_S", 1_000, minimum=0, maximum=10_000_000)
+PING_INTERVAL_S = env.positive_float("PING_INTERVAL_S", 20.0)
+PONG_TIMEOUT_S = env.positive_float("PONG_TIMEOUT_S", 20.0)
+STALL_TIMEOUT_S = env.positive_float("STALL_TIMEOUT_S", 13.0)
 HEARTBEAT_S = env.positive_float("HEARTBEAT_S", 15.0)
 SOCKETS_PER_USER = env.integer("SOCKETS_PER_USER", 200, minimum=0, maximum=1_000_000)
 SUBSCRIPTIONS_PER_SOCKET = env.integer("SUBSCRIPTIONS_PER_SOCKET", 1_024, minimum=0, maximum=100_000)

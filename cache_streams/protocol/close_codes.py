@@ -99,6 +99,13 @@ CACHE_USER_UNKNOWN = Close(
 )
 TOO_LARGE = Close(1009, "too_large", ALL, Reconnect.NO, "frame above the limit")
 INTERNAL_ERROR = Close(1011, "internal_error", ALL, Reconnect.BACK_OFF, "our fault")
+MUTE = Close(
+    1011,
+    "keepalive ping timeout",
+    ALL,
+    Reconnect.RESUME,
+    "no answer to a ping, and nothing taken that was sent",
+)
 SERVICE_RESTART = Close(1012, "service_restart", NATIVE, Reconnect.RESUME, "planned stop or restart")
 TRY_AGAIN_LATER = Close(1013, "try_again_later", ALL, Reconnect.LATER, "overload")
 INVALID_CURSOR = Close(
@@ -130,6 +137,7 @@ CLOSES: tuple[Close, ...] = (
     CACHE_USER_UNKNOWN,
     TOO_LARGE,
     INTERNAL_ERROR,
+    MUTE,
     SERVICE_RESTART,
     TRY_AGAIN_LATER,
     INVALID_CURSOR,

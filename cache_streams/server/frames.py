@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request
 
+from cache_streams.metrics import CLOSES
 from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES, Retainer
+from cache_streams.protocol.close_codes import RATE_LIMITED
+from cache_streams.server.peer import PeerProtocol
 
 SEND_BUFFER_BYTES = 128 * 1024
 """By default the kernel hides up to 4 MB of stale prices from us."""
@@ -77,7 +79,7 @@ class _NoQueue:
         pass
 
 
-class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
+class GatewayWebSocketProtocol(PeerProtocol):
     """uvicorn's protocol, with water marks set, the kernel's buffer bounded and the sink in the scope."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -138,6 +140,10 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
         self.sink.retainer.received(message)
 
+    def overran(self) -> None:
+        CLOSES.labels(RATE_LIMITED.reason).inc()
+        self.sink.close(RATE_LIMITED.code, RATE_LIMITED.reason)
+
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
         self._end_soon()
@@ -148,7 +154,8 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self._end_soon()
+        if self.pong_timer is None:  # it has not been given more time
+            self._end_soon()
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -157,6 +164,8 @@ class GatewayWebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.sink.is_open = False
         super().connection_lost(exc)
+        if self.sink.on_resume is not None:  # nobody may wait for what will never drain
+            self.sink.on_resume()
         if self.sink.retainer is not None:
             self.sink.retainer.lost()
 

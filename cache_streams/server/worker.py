@@ -9,8 +9,6 @@ from django.conf import settings
 from cache_streams.server.drain import drain
 from cache_streams.sessions import loop_sessions
 
-_PING_INTERVAL_S = 20.0
-_PING_TIMEOUT_S = 20.0
 # Below the supervisor's patience, so that a worker ends itself before it is killed.
 _DRAIN_S = 25
 
@@ -44,8 +42,8 @@ def run(*, listener: int, ready: int) -> None:
         ws="cache_streams.server.frames:GatewayWebSocketProtocol",
         ws_max_size=settings.FRAME_BYTES_MAX,
         ws_per_message_deflate=False,  # 70 KB per idle socket against 28
-        ws_ping_interval=_PING_INTERVAL_S,
-        ws_ping_timeout=_PING_TIMEOUT_S,
+        ws_ping_interval=settings.PING_INTERVAL_S,
+        ws_ping_timeout=settings.PONG_TIMEOUT_S,
         lifespan="on",
         log_config=None,  # Django's LOGGING holds for uvicorn's loggers as well
         access_log=False,  # it would repeat query strings, tokens included

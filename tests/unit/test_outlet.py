@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.conf import settings
 from websockets.frames import Frame, Opcode
 
 from cache_streams import outlet
@@ -156,7 +157,7 @@ async def test_writable_waits_until_the_transport_has_drained() -> None:
 
 
 async def test_a_reader_that_drains_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet, "STALL_S", 0.05)
+    monkeypatch.setattr(settings, "STALL_TIMEOUT_S", 0.05)
     monkeypatch.setattr(outlet, "STALL_LOOK_S", 0.01)
     transport = Transport()
     SinkOutlet(transport)
@@ -167,7 +168,7 @@ async def test_a_reader_that_drains_nothing_is_cut(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_reader_that_drains_anything_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet, "STALL_S", 0.05)
+    monkeypatch.setattr(settings, "STALL_TIMEOUT_S", 0.05)
     monkeypatch.setattr(outlet, "STALL_LOOK_S", 0.01)
     transport = SlowlyRead()
     sink = SinkOutlet(transport)

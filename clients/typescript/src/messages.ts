@@ -356,6 +356,45 @@ export interface Process {
   stale: boolean;
 }
 
+/**
+ * One event: common fields first, then those of its `type`; what a type does not have is absent. `seq` counts
+ * without gaps in the run, `cursor` in all runs of the user. `timestamp` is RFC 3339, and `timestamp_ms` the
+ * same instant in Unix milliseconds. `duration` is in seconds.
+ */
+export interface AgentEvent {
+  type: string;
+  stream: string;
+  version: number;
+  event_id: string;
+  run_id: string;
+  thread_id: string;
+  user_id: string;
+  agent_name: string;
+  seq: number;
+  cursor: number;
+  timestamp: string;
+  timestamp_ms: number;
+  producer_timestamp?: string | number;
+  status?: string;
+  task?: string;
+  user_context?: Record<string, unknown>;
+  context?: Record<string, unknown>;
+  metadata?: Record<string, unknown>;
+  message?: string;
+  reasoning?: string;
+  step_number?: number;
+  progress_percentage?: number;
+  tool_name?: string;
+  parameters?: Record<string, unknown>;
+  execution_id?: string;
+  results?: unknown;
+  duration?: number;
+  success?: boolean;
+  final_response?: string;
+  execution_summary?: Record<string, unknown>;
+  error?: string | Record<string, unknown>;
+}
+
 /** The object of each stream. */
 export interface Payloads {
   tickers: Ticker;
@@ -366,6 +405,7 @@ export interface Payloads {
   bots: Bot;
   ohlcv: Bar;
   process: Process;
+  agents: AgentEvent;
 }
 
 /** How updates make a snapshot, the mode by default, and the fields of a key as requests name them. */
@@ -378,6 +418,7 @@ export const STREAMS = {
   bots: {"kind": "value", "mode": "latest", "fields": ["bot"], "optional": []},
   ohlcv: {"kind": "value", "mode": "every", "fields": ["symbol", "timeframe"], "optional": []},
   process: {"kind": "collection", "mode": "latest", "fields": ["type"], "optional": []},
+  agents: {"kind": "tail", "mode": "every", "fields": ["user"], "optional": []},
 } as const;
 
 /** Code, reason, and what a client should do. */
@@ -392,6 +433,7 @@ export const CLOSES = [
   [1008, "token_expired", "new_token"],
   [1009, "too_large", "no"],
   [1011, "internal_error", "back_off"],
+  [1011, "keepalive ping timeout", "resume"],
   [1012, "service_restart", "resume"],
   [1013, "try_again_later", "later"],
   [4408, "slow_consumer", "afresh"],

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 import websockets
+from django.conf import settings
 from websockets.asyncio.client import ClientConnection
 
 from cache_streams import outlet
@@ -212,12 +213,22 @@ async def test_a_client_that_stops_reading_pauses_the_outlet_and_one_that_reads_
 async def test_a_client_that_reads_nothing_is_cut_after_the_stall(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outlet, "STALL_S", 0.3)
+    monkeypatch.setattr(settings, "STALL_TIMEOUT_S", 0.3)
     monkeypatch.setattr(outlet, "STALL_LOOK_S", 0.05)
     async with gateway.deaf() as (_, served):
         await fill(served)
         await lost(served, DEADLINE_S)
         assert (await served.disconnected())["type"] == "websocket.disconnect"
+
+
+async def test_nobody_waits_for_room_in_a_connection_that_is_lost(gateway: Gateway) -> None:
+    async with gateway.deaf() as (client, served):
+        full = await fill(served)
+        waiting = asyncio.create_task(full.writable())
+        client.close()
+        async with asyncio.timeout(DEADLINE_S):
+            await waiting
+        full.shut()
 
 
 # -- closes -----------------------------------------------------------------------------------------------------------
