@@ -15,8 +15,10 @@ class CacheStreamsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the announcements."""
         from accounts.changes import changed
+        from cache_streams import derived  # it reaches models through authentication
 
         changed.connect(_announce, dispatch_uid="gateway announces changed users")
+        derived.register()
 
 
 def _announce(sender: object, user_id: int | None, **signal: Any) -> None:  # noqa: ARG001  # Any: Django's signal signature

@@ -69,6 +69,8 @@ class Followed:
         self.legs: set[Leg] = set()
         """Every leg of this log, hot or cold: all of them must hear of a new epoch."""
         self.views: dict[Key, View] = {}
+        self.sampled_at = 0.0
+        """When the hops of this log were last timed, on the monotonic clock."""
 
     def live_view(self, under: Key) -> View | None:
         """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""

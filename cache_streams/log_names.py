@@ -64,6 +64,11 @@ def inbox_key(prefix: str) -> str:
     return f"{prefix}:inbox"
 
 
+def retention_key(prefix: str) -> str:
+    """Return the Redis hash in which the leading relay tells, by stream, what the logs hold."""
+    return f"{prefix}:retention"
+
+
 _KEY_ENCODER = msgspec.json.Encoder()
 
 

@@ -33,6 +33,24 @@ ROWS_FOUND_LATE = Counter(
 ROWS_UNREADABLE = Counter(
     "gw_rows_unreadable_total", "Times that rows could not be read: the database was away.", ["stream"]
 )
+HOP_S = Histogram(
+    "gw_hop_seconds",
+    "One leg of an update's way, sampled: source_to_relay (source's own stamp to append), relay_to_reader, reader_to_socket.",
+    ["hop", "stream"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+LOG_ENTRIES = Gauge(
+    "gw_log_entries", "Entries that the logs of a stream hold; told by the relay that leads.", ["stream"]
+)
+LOG_BYTES = Gauge(
+    "gw_log_bytes",
+    "Memory that the logs of a stream take in Redis; told by the relay that leads.",
+    ["stream"],
+)
+LOG_BYTES_BUDGET = Gauge(
+    "gw_log_bytes_budget",
+    "LOG_BYTES_BUDGET, for comparison with the sum of gw_log_bytes; 0 while not leading.",
+)
 TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
 LOG_PAGES = Counter(
@@ -45,6 +63,8 @@ RENDER_FAILURES = Counter(
 READER_RECONNECTS = Counter("gw_reader_reconnects_total", "Times the log reader lost Redis.")
 DELIVERED = Counter("gw_delivered_frames_total", "Frames of updates handed to hot sockets.", ["stream"])
 COLD = Counter("gw_cold_total", "Times a subscription went cold, by reason.", ["reason"])
+SUBSCRIPTIONS = Gauge("gw_subscriptions", "Subscriptions of open sockets and channels.", ["stream"])
+COLD_SUBSCRIPTIONS = Gauge("gw_cold_subscriptions", "Subscriptions that are cold now.", ["stream"])
 SKIPPED = Counter(
     "gw_skipped_updates_total", "Updates that a slow latest-subscription never saw.", ["stream"]
 )
@@ -71,6 +91,14 @@ CENSUS_FAILURES = Counter(
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])
 HEALTH_FAILURES = Counter(
     "gw_health_failures_total", "Looks at a neighbour that failed or took longer than 1 s.", ["component"]
+)
+CHILD_ENDS = Counter(
+    "gw_child_ends_total", "Workers and relays that ended by themselves and were replaced.", ["child"]
+)
+SCRAPES_FAILED = Counter(
+    "gw_scrapes_failed_total",
+    "Processes that did not tell their metrics when one of them was asked for all.",
+    ["process"],
 )
 AGENTS_APPENDED = Counter("agents_events_appended_total", "Agent events stored, by type.", ["type"])
 AGENTS_REFUSALS = Counter("agents_refusals_total", "Requests about agent runs refused, by code.", ["code"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from cache_streams import hops
 from cache_streams.connections import ask, new_redis, shared_redis
 from cache_streams.delivery import deliver
 from cache_streams.followed import Followed, View
@@ -123,7 +125,7 @@ class LogReader:
         names = [*self._signals, *(followed.log.name.log for followed in logs)]
         ids = [*self._signals.values(), *(entry_id(followed.position) for followed in logs)]
         reply = await ask(client, "XREAD", "COUNT", PAGE, "BLOCK", BLOCK_MS, "STREAMS", *names, *ids)
-        step, unborn = 0, not reply
+        step, unborn, arrived_at = 0, not reply, time.time()
         for raw_name, entries in reply or []:
             name = raw_name.decode()
             if name in self._signals:
@@ -135,11 +137,14 @@ class LogReader:
             followed = self._followed.get(name)
             if followed is None:
                 continue
+            entry = None
             for raw_id, fields in entries:
-                step += self._take(followed, parse_entry(raw_id, fields))
+                entry = parse_entry(raw_id, fields)
+                step += self._take(followed, entry)
                 if step >= STEP_BYTES:
                     step = 0
                     await asyncio.sleep(0)
+            _time_hops(followed, entry, arrived_at)
             LOG_READS.labels(followed.log.stream.name).inc(len(entries))
         if unborn:
             await self._look_for_births()
@@ -228,3 +233,14 @@ class LogReader:
             followed.views[under].legs = count
         for leg in list(followed.legs):
             leg.epoch_changed()
+
+
+def _time_hops(followed: Followed, newest: LogEntry | None, arrived_at: float) -> None:
+    """Time the newest entry of what one read brought of a log: once in a while, never for each entry or frame."""
+    now = time.monotonic()
+    if newest is None or newest.update is None or now - followed.sampled_at < hops.SAMPLE_EVERY_S:
+        return
+    followed.sampled_at = now
+    stream = followed.log.stream.name
+    hops.observe(hops.Hop.RELAY_TO_READER, stream, arrived_at - newest.update.accepted_time)
+    hops.observe(hops.Hop.READER_TO_SOCKET, stream, time.time() - arrived_at)

@@ -34,6 +34,9 @@ class Session(Protocol):
     def end(self, close: Close) -> None:
         """Close the socket without waiting for it."""
 
+    def waiting_bytes(self) -> int:
+        """Return how much of what was sent still waits in this process."""
+
     def drain(self) -> None:
         """Tell the client that this process stops, and close as its family does."""
 
@@ -64,7 +67,8 @@ class Sessions:
 
     def everyone(self) -> list[Session]:
         """Return every open socket."""
-        return [session for sessions in self._open.values() for session in sessions]
+        # Copies, because metrics are also asked for from other threads.
+        return [session for sessions in list(self._open.values()) for session in list(sessions)]
 
     def remove(self, user_id: int, session: Session) -> None:
         """Stop watching over a socket."""
@@ -140,3 +144,8 @@ def loop_sessions() -> Sessions:
     if sessions is None:
         sessions = _sessions[loop] = Sessions()
     return sessions
+
+
+def all_sessions() -> list[Sessions]:
+    """Return the open sockets of every event loop of this process."""
+    return list(_sessions.values())

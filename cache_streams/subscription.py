@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from cache_streams.catching_up import CatchUp
 from cache_streams.leg import UNCOUNTED, KeyLeg
-from cache_streams.metrics import COLD, OFF_LOG
+from cache_streams.metrics import COLD, COLD_SUBSCRIPTIONS, OFF_LOG, SUBSCRIPTIONS
 from cache_streams.outlet import Outlet
 from cache_streams.places import Cursor
 from cache_streams.protocol.rendition import Rendition
@@ -115,6 +115,7 @@ class Subscription:
     def start(self, *, snapshot: bool = True) -> None:
         """Send the snapshot, then every update; at once if this process already follows the keys."""
         self.outlet.listeners.add(self)
+        SUBSCRIPTIONS.labels(self.stream.name).inc()
         if not snapshot:
             for leg in self._legs:
                 leg.needs_snapshot = False
@@ -125,7 +126,9 @@ class Subscription:
 
     async def stop(self) -> None:
         """Send nothing more."""
-        self.outlet.listeners.discard(self)
+        if self in self.outlet.listeners:
+            self.outlet.listeners.remove(self)
+            SUBSCRIPTIONS.labels(self.stream.name).dec()
         if self._sampler is not None:
             self._sampler.stop()
         if self._task is not None:
@@ -155,6 +158,9 @@ class Subscription:
             COLD.labels(reason).inc()
         if self._task is None:
             self._task = asyncio.create_task(self._warm_up(reason), name=f"cold {self.stream.name}")
+            cold = COLD_SUBSCRIPTIONS.labels(self.stream.name)
+            cold.inc()
+            self._task.add_done_callback(lambda _: cold.dec())
 
     async def _warm_up(self, reason: str) -> None:
         pause = RETRY_FIRST_S

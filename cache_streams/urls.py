@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from accounts.routes import both_forms
 from cache_streams import views
+from cache_streams.metrics_view import MetricsView
 
 urlpatterns = [
     path("", views.RootView.as_view(), name="root"),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("health/live", views.LiveView.as_view(), name="health-live"),
     path("health/ready", views.ReadyView.as_view(), name="health-ready"),
     path("health/check", views.CheckView.as_view(), name="health-check"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     *both_forms(f"{settings.API_PREFIX.strip('/')}/agents/health", views.AgentsHealthView, "agents-health"),
     path("", include("cache_streams.agents.urls")),
     path("", include("cache_streams.rest.urls")),

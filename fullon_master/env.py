@@ -4,6 +4,7 @@ A bad value ends the process with exit code 2 and one sentence: the name, the va
 Empty texts and the texts ``None`` and ``null`` mean that the name is unset, as deployments of this cache write them.
 """
 
+import ipaddress
 import json
 import math
 import os
@@ -118,6 +119,16 @@ def texts(name: str, default: list[str], *, pattern: str = r".+", rule: str = "t
         return [str(part) for part in parsed]
 
     return _parsed(name, default, parse, f"a JSON list or a comma-separated list of {rule}")
+
+
+def networks(name: str, default: list[str]) -> list[str]:
+    """Return ``name`` as a list of addresses and networks: ``10.0.0.7``, ``10.1.0.0/16``, ``::1``."""
+
+    def parse(value: str) -> list[str]:
+        parts = json.loads(value) if value.startswith("[") else [part.strip() for part in value.split(",")]
+        return [str(ipaddress.ip_network(part, strict=False)) for part in parts]
+
+    return _parsed(name, default, parse, "a list of addresses or networks")
 
 
 def secret(name: str, *, debug: bool) -> str:

@@ -27,11 +27,18 @@ HTTPS_ONLY = env.boolean("HTTPS_ONLY", default=False)
 ADMIN_MAIL = env.text("ADMIN_MAIL", "admin@fullon", pattern=r"[^@\s]+@[^@\s]+", rule="a mail address")
 ADMIN_PASSWORD = env.optional("ADMIN_PASSWORD")
 
+# --- Metrics: who may read them; nobody unless named ---------------------------------------------------------------
+METRICS_TOKEN = env.text(
+    "METRICS_TOKEN", "", pattern=r"[!-~]{16,256}", rule="16 to 256 visible ASCII characters", shown=False
+)
+METRICS_ADDRESSES = env.networks("METRICS_ADDRESSES", [])
+
 # --- Redis: the cache that is read, and the gateway's own keys below GW_PREFIX ---------------------------------------
 REDIS_URL, REDIS_CONFIGURED = addresses.redis_url()
 GW_PREFIX = env.text("GW_PREFIX", "gw", pattern=r"[A-Za-z0-9_.-]{1,32}", rule="1 to 32 of A-Z a-z 0-9 _ . -")
 LOG_MAX_ENTRIES = env.integer("LOG_MAX_ENTRIES", 100_000, minimum=100, maximum=100_000_000)
 LOG_MAX_AGE_S = env.positive_float("LOG_MAX_AGE_S", 900.0)
+LOG_BYTES_BUDGET = env.integer("LOG_BYTES_BUDGET", 1_073_741_824, minimum=1_048_576, maximum=2**50)
 LOG_SHARDS = env.integer("LOG_SHARDS", 16, minimum=1, maximum=100)
 POLL_INTERVAL_S = env.positive_float("POLL_INTERVAL_S", 2.0)
 CHANNEL_LAYERS = {

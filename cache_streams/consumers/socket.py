@@ -160,6 +160,10 @@ class SocketConsumer(AsyncConsumer):
         CLOSES.labels(close.reason or str(close.code)).inc()
         self.outlet.close(close.code, close.reason)
 
+    def waiting_bytes(self) -> int:
+        """Return how much of what was sent still waits in this process."""
+        return self.outlet.buffered()
+
     def drain(self) -> None:
         """Close as a planned stop does; what the client has been sent is what it may resume from."""
         self.end(shutdown(self.family))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
+from cache_streams.hops import SAMPLE_EVERY_S, Hop, observe
 from cache_streams.log_names import key_text
 from cache_streams.metrics import RELAY_LAG_S
 from cache_streams.relay.store import Store
@@ -29,6 +30,7 @@ class Lane:
         self._learn = learn
         self._wake = asyncio.Event()
         self._noticed_at: float | None = None
+        self._sampled_at = 0.0
 
     def wake(self) -> None:
         """Look at the watch soon: something of it is dirty."""
@@ -75,13 +77,23 @@ class Lane:
         noticed_at, self._noticed_at = self._noticed_at, None
         tasks, due = self.watch.take(loop.time(), time.time())
         if tasks:
-            await self._read_and_append(tasks)
+            records = await self._read_and_append(tasks)
             due = loop.time()  # a list longer than a page, or a key that rests, is dirty again: look at once
             if noticed_at is not None:
                 RELAY_LAG_S.observe(time.perf_counter() - noticed_at)
+                self._time_source(loop.time(), records)
         elif noticed_at is not None:
             self._noticed_at = noticed_at
         return due
+
+    def _time_source(self, now: float, records: list[Record]) -> None:
+        """Time the way from the source's own stamp, once in a while: the newest stamp read is that of what changed."""
+        if now - self._sampled_at < SAMPLE_EVERY_S:
+            return
+        stamps = [record.time for record in records if record.time is not None]
+        if stamps:
+            self._sampled_at = now
+            observe(Hop.SOURCE_TO_RELAY, self.store.stream.name, time.time() - max(stamps))
 
     async def _rest_until(self, deadline: float | None) -> None:
         try:

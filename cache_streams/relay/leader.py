@@ -86,19 +86,22 @@ class Relay:
     async def _lead(self, fence: int) -> None:
         await self._refuse_eviction()
         lead = Term(self._redis, self._registry, self._options, fence, self._known)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._lease.keep())
-            tasks.create_task(lead.notices.run())
-            await lead.claim()
-            for rows in lead.row_lanes:
-                tasks.create_task(rows.run())
-            await lead.prepare()
-            await ask(self._redis, "SET", read_key(self._options.prefix), fence)
-            for lane in lead.lanes:
-                tasks.create_task(lane.run())
-            tasks.create_task(lead.inbox.run())
-            tasks.create_task(lead.cast_net())
-            tasks.create_task(lead.trim())
-            RELAY_LEADING.set(1)
-            self.leading.set()
-            logger.info("relay leads", fence=fence, push=lead.notices.pushed)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._lease.keep())
+                tasks.create_task(lead.notices.run())
+                await lead.claim()
+                for rows in lead.row_lanes:
+                    tasks.create_task(rows.run())
+                await lead.prepare()
+                await ask(self._redis, "SET", read_key(self._options.prefix), fence)
+                for lane in lead.lanes:
+                    tasks.create_task(lane.run())
+                tasks.create_task(lead.inbox.run())
+                tasks.create_task(lead.cast_net())
+                tasks.create_task(lead.trim())
+                RELAY_LEADING.set(1)
+                self.leading.set()
+                logger.info("relay leads", fence=fence, push=lead.notices.pushed)
+        finally:
+            lead.retention.end()

@@ -31,6 +31,7 @@ def configured_relay(archives: Mapping[str, Archive] | None = None) -> Relay:
         shards=settings.LOG_SHARDS,
         max_entries=settings.LOG_MAX_ENTRIES,
         max_age_s=settings.LOG_MAX_AGE_S,
+        bytes_budget=settings.LOG_BYTES_BUDGET,
         poll_s=settings.POLL_INTERVAL_S,
         archives=archives or {},
     )

@@ -59,6 +59,8 @@ class Store:
         self._known = known
         self._held: dict[str, Held] = {}
         self._appending = asyncio.Lock()
+        self.appended = 0
+        """Updates appended in this term."""
 
     def partition(self, key: Key) -> str:
         """Return the partition whose log carries ``key``."""
@@ -140,6 +142,7 @@ class Store:
             )
             queue.positions = {}
             self._known[self.stream.name, held.log.name.partition] = held.last_id
+            self.appended += len(batch)
             APPENDED.labels(self.stream.name).inc(len(batch))
 
 

@@ -16,6 +16,7 @@ from cache_streams.log_names import logs_key
 from cache_streams.relay.inbox import Inbox
 from cache_streams.relay.lane import Lane
 from cache_streams.relay.list_watches import BarWatch, Markets, TailWatch
+from cache_streams.relay.retention import Retention
 from cache_streams.relay.row_lane import RowLane
 from cache_streams.relay.store import Store
 from cache_streams.relay.watches import BeaconWatch, HashWatch, JoinedWatch, Watch
@@ -51,6 +52,7 @@ class RelayOptions:
     shards: int
     max_entries: int
     max_age_s: float
+    bytes_budget: int
     poll_s: float
     archives: Mapping[str, Archive] = field(default_factory=dict)
 
@@ -91,6 +93,7 @@ class Term:
                 self.lanes.append(
                     Lane(redis, watch, store, self._learn if stream.name == "tickers" else None)
                 )
+        self.retention = Retention(redis, options.prefix, options.bytes_budget)
         self.inbox = Inbox(redis, options.prefix, self._stores)
         self.notices = Notices(
             [prefix for stream in registry for prefix in _prefixes(stream)],
@@ -140,12 +143,13 @@ class Term:
                 continue
 
     async def trim(self) -> None:
-        """Keep every log within its declared age; its length is kept by each append."""
+        """Keep every log within its declared age, and tell what they hold; their length is kept by each append."""
         while True:
             oldest_ms = int((time.time() - self._options.max_age_s) * 1000)
             for store in self._stores.values():
                 for held in list(store.held()):
                     await held.log.trim(oldest_ms)
+            await self.retention.look(self._stores.values())
             await asyncio.sleep(TRIM_S)
 
     async def _scan(self) -> None:

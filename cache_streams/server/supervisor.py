@@ -2,14 +2,19 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
+from cache_streams.metrics import CHILD_ENDS
+from cache_streams.scraping import telling
 from cache_streams.server.children import exit_reason, management_command
 
 _BACKOFF_MIN_S = 0.1
@@ -51,16 +56,27 @@ class Supervisor:
         self._workers = workers
         self._ready_pids: set[int] = set()
         self._ready_read, self._ready_write = os.pipe()
+        self._metrics = Path(tempfile.mkdtemp(prefix="gw-"))
         inherited = (listener.fileno(), self._ready_write)
         arguments = ("--listener", str(inherited[0]), "--ready", str(inherited[1]))
         self._children = [
-            _Child(f"worker {number}", management_command("worker", *arguments), inherited)
-            for number in range(1, workers + 1)
+            _Child(name, management_command("worker", *arguments, *self._telling(name)), inherited)
+            for name in (f"worker {number}" for number in range(1, workers + 1))
         ]
-        self._children.append(_Child("relay", management_command("relay")))
+        self._children.append(_Child("relay", management_command("relay", *self._telling("relay"))))
+
+    def _telling(self, name: str) -> tuple[str, ...]:
+        return ("--metrics", str(self._metrics), "--name", name)
 
     async def run(self) -> None:
         """Return once SIGTERM or SIGINT came and every child has ended; a second signal kills what still drains."""
+        try:
+            async with telling(self._metrics, "supervisor"):
+                await self._run()
+        finally:
+            shutil.rmtree(self._metrics, ignore_errors=True)
+
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         asked_to_stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,6 +124,7 @@ class Supervisor:
             )
             code = await child.process.wait()
             lived_s = loop.time() - started_at
+            CHILD_ENDS.labels(child.name.replace(" ", "-")).inc()
             delay_s = _BACKOFF_MIN_S if lived_s >= _STABLE_AFTER_S else delay_s
             log.warning(
                 "%s (pid %d) ended after %.1f s with %s; replaced in %.1f s",

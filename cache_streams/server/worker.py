@@ -2,10 +2,12 @@
 
 import os
 import socket
+from pathlib import Path
 
 import uvicorn
 from django.conf import settings
 
+from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
 from cache_streams.sessions import loop_sessions
 
@@ -14,11 +16,15 @@ _DRAIN_S = 25
 
 
 class _Worker(uvicorn.Server):
-    """A uvicorn server that writes its process id to ``ready`` once it accepts connections."""
+    """A uvicorn server that writes its process id to ``ready`` once it accepts connections, and tells its metrics."""
 
-    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, ready: int, place: tuple[Path | None, str]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._place = ready, place
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        async with telling(*self._place):
+            await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -32,8 +38,11 @@ class _Worker(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(*, listener: int, ready: int) -> None:
-    """Serve until SIGTERM or SIGINT. ``listener`` and ``ready`` are inherited file descriptors."""
+def run(*, listener: int, ready: int, metrics: Path | None, name: str) -> None:
+    """Serve until SIGTERM or SIGINT. ``listener`` and ``ready`` are inherited file descriptors.
+
+    ``metrics`` is the directory in which this process tells its metrics as ``name``.
+    """
     module, _, attribute = settings.ASGI_APPLICATION.rpartition(".")
     config = uvicorn.Config(
         f"{module}:{attribute}",
@@ -53,4 +62,4 @@ def run(*, listener: int, ready: int) -> None:
         timeout_graceful_shutdown=_DRAIN_S,
     )
     with socket.socket(fileno=listener) as shared:
-        _Worker(config, ready).run(sockets=[shared])
+        _Worker(config, ready, (metrics, name)).run(sockets=[shared])

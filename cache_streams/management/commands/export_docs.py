@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from accounts import metrics as account_metrics
 from cache_streams import metrics
+from cache_streams.derived import OPEN_SOCKETS
 from cache_streams.protocol.close_codes import CLOSES, Family
 from cache_streams.protocol.rpc.actions import ACTIONS, SYNONYMS, Action, Answer
 from cache_streams.protocol.rpc.params import Params
@@ -95,20 +96,33 @@ def actions() -> str:
     return _table(("action", "endpoint", "answer", "other names", "params", "when not stored"), rows)
 
 
-def metric_names() -> str:
-    """Return every metric of the gateway and of the REST side."""
-    found = [
+def kept_metrics() -> list[MetricWrapperBase]:
+    """Return every counter, gauge and histogram that is kept as it happens."""
+    return [
         metric
         for module in (metrics, account_metrics)
         for metric in vars(module).values()
         if isinstance(metric, MetricWrapperBase)
     ]
-    rows = []
-    for metric in found:
-        (family,) = metric.describe()
-        labels: tuple[str, ...] = metric._labelnames  # noqa: SLF001  # prometheus_client tells them nowhere else
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        rows.append((f"`{name}`", family.type, ", ".join(labels), family.documentation))
+
+
+def metric_names() -> str:
+    """Return every metric of the gateway and of the REST side."""
+    families = [
+        (family, metric._labelnames)  # noqa: SLF001  # prometheus_client tells labels nowhere else
+        for metric in kept_metrics()
+        for family in metric.describe()
+    ]
+    families += [(family, ()) for family in OPEN_SOCKETS.describe()]
+    rows = [
+        (
+            f"`{family.name}{'_total' if family.type == 'counter' else ''}`",
+            family.type,
+            ", ".join(labels),
+            family.documentation,
+        )
+        for family, labels in families
+    ]
     return _table(("metric", "type", "labels", "counts"), rows)
 
 

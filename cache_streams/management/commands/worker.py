@@ -1,9 +1,11 @@
 """``worker``: one worker of ``serve``, which starts it; not meant to be called by hand."""
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from cache_streams.scraping import ALONE
 from cache_streams.server import worker
 
 
@@ -17,9 +19,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--listener", type=int, required=True, help="file descriptor of the shared socket"
         )
+        parser.add_argument("--metrics", type=Path, default=None, help="directory of all processes' metrics")
+        parser.add_argument("--name", default=ALONE, help="name of this process in metrics")
         parser.add_argument(
             "--ready", type=int, required=True, help="file descriptor that hears when it accepts"
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:  # Any: Django's own signature
-        worker.run(listener=options["listener"], ready=options["ready"])
+        worker.run(
+            listener=options["listener"],
+            ready=options["ready"],
+            metrics=options["metrics"],
+            name=options["name"],
+        )
