@@ -9,6 +9,7 @@ from django.utils.encoding import force_str
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
+from structlog.contextvars import bind_contextvars
 
 from accounts import metrics
 from accounts.keys import KeyClaims, key_claims
@@ -48,6 +49,7 @@ class BearerAuthentication(BaseAuthentication):
         if user is None:
             metrics.TOKENS_REFUSED.labels("absent").inc()
             return None
+        bind_contextvars(user_id=user.pk)
         return user, claims
 
     def authenticate_header(self, request: Request) -> str:
@@ -71,6 +73,7 @@ class KeyAuthentication(BaseAuthentication):
         if claims is None or user is None:
             metrics.KEYS_REFUSED.inc()
             return None
+        bind_contextvars(user_id=user.pk)
         return user, claims
 
 

@@ -26,6 +26,9 @@ REUSE_S = 0.5
 IDLE_AFTER_S = 300.0
 """The background looks end when nobody has asked for so long; the next question starts them again."""
 
+STOPPING = threading.Event()
+"""Set once this process was asked to stop: it serves whom it has, and wants nobody new."""
+
 logger = structlog.get_logger(__name__)
 Findings = Mapping[str, int | bool]
 

@@ -74,6 +74,7 @@ class TokenAuthMiddleware:
             await refuse(scope, receive, send, "SERVICE_UNAVAILABLE")
         except AuthenticationRefused as refused:
             if offer.browser:
+                _note_refusal(scope, refused.code)
                 await refuse_after_accept(receive, send, refused.code, offer.echo)
             else:
                 await refuse(scope, receive, send, refused.code)
@@ -86,9 +87,16 @@ def _needs_no_token(scope: Message) -> bool:
     return settings.ROOT_MOUNT and not settings.ROOT_MOUNT_AUTH and (path == "/ws" or path.startswith("/ws/"))
 
 
+def _note_refusal(scope: Message, code: str) -> None:
+    """Count and log a refusal: code, path without its query, address; never what was offered as a credential."""
+    REFUSALS.labels(code).inc()
+    client = scope.get("client")
+    logger.info("handshake refused", code=code, path=scope["path"], address=client[0] if client else None)
+
+
 async def refuse(scope: Message, receive: Receive, send: Send, code: str) -> None:
     """Refuse a handshake with an HTTP status and a JSON reason, or with 403 where the server can send no other."""
-    REFUSALS.labels(code).inc()
+    _note_refusal(scope, code)
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008, "reason": _TEXTS[code]})
@@ -104,7 +112,6 @@ async def refuse(scope: Message, receive: Receive, send: Send, code: str) -> Non
 
 async def refuse_after_accept(receive: Receive, send: Send, code: str, echo: str | None) -> None:
     """Accept, say why, close 1008, back to back: a browser sees no HTTP status, and nobody takes this for a login."""
-    REFUSALS.labels(code).inc()
     await receive()
     error = {
         "type": "error",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -12,16 +14,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cache_streams import health_bodies
-from cache_streams.health import CHECKER, Report
+from cache_streams.health import CHECKER, STOPPING, Report
 
 
 class Unready(APIException):
-    """Redis or the database is away; ``extra`` joins the members of every error."""
+    """Redis or the database is away, or this process stops; ``extra`` joins the members of every error."""
 
     status_code = 503
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, further: Sequence[str] = ()) -> None:
         reasons = [component.reason for component in report.components.values() if component.reason]
+        reasons += further
         super().__init__("; ".join(reasons))
         self.extra = {
             "status": "unhealthy",
@@ -107,10 +110,11 @@ class ReadyView(PublicView):
         responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT},
     )
     def get(self, request: Request) -> Response:
-        """Answer 200 when Redis and database answered within 1 s, otherwise 503 with reasons."""
+        """Answer 200 when Redis and database answered within 1 s, otherwise, and while draining, 503 with reasons."""
         report = CHECKER.fresh()
-        if not all(component.connected for component in report.components.values()):
-            raise Unready(report)
+        stopping = ["this worker drains: it was asked to stop"] if STOPPING.is_set() else []
+        if stopping or not all(component.connected for component in report.components.values()):
+            raise Unready(report, stopping)
         return Response(
             {
                 "status": "healthy",

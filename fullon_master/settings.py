@@ -53,6 +53,7 @@ HANDSHAKE_TIMEOUT_S = env.positive_float("HANDSHAKE_TIMEOUT_S", 5.0)
 PENDING_HANDSHAKES_PER_ADDRESS = env.integer(
     "PENDING_HANDSHAKES_PER_ADDRESS", 100, minimum=0, maximum=1_000_000
 )
+DRAIN_NOTICE_S = env.integer("DRAIN_NOTICE_S", 0, minimum=0, maximum=10)
 FRAME_BYTES_MAX = env.integer("FRAME_BYTES_MAX", 65_536, minimum=1_024, maximum=16_777_216)
 FRAMES_PER_S = env.integer("FRAMES_PER_S", 1_000, minimum=0, maximum=10_000_000)
 PING_INTERVAL_S = env.positive_float("PING_INTERVAL_S", 20.0)
@@ -249,7 +250,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Logs: one line per fact on stderr; the formatter blanks tokens, wherever a library put them -----------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
-LOG_FORMAT = env.choice("LOG_FORMAT", "console", ("console", "json"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "auto", ("auto", "console", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

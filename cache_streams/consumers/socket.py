@@ -138,6 +138,9 @@ class SocketConsumer(AsyncConsumer):
     async def websocket_disconnect(self, message: Message) -> None:
         """End everything that belonged to the socket."""
         if hasattr(self, "outlet"):
+            logger.debug(
+                "socket closed", code=message.get("code"), seconds=round(time.time() - self.opened_at, 3)
+            )
             SOCKETS.labels(self.family.value).dec()
             loop_sessions().remove(self.identity.user_id, self)
             if self._expiry is not None:

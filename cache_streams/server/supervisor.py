@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,14 +138,20 @@ class Supervisor:
             delay_s = min(delay_s * 2, _BACKOFF_MAX_S)
 
     async def _stop(self) -> None:
-        """Ask every child to end, wait, and kill those that did not."""
-        alive = [child for child in self._children if child.process and child.process.returncode is None]
-        for child in alive:
-            child.send(signal.SIGTERM)
+        """Ask the workers to end, then the relay, which feeds them until they are gone; kill what does not end in time."""
+        deadline = asyncio.get_running_loop().time() + self._patience_s
+        for part in (self._children[: self._workers], self._children[self._workers :]):
+            alive = [child for child in part if child.process and child.process.returncode is None]
+            for child in alive:
+                child.send(signal.SIGTERM)
+            await self._ended(alive, deadline)
+
+    async def _ended(self, alive: Sequence[_Child], deadline: float) -> None:
         waits = [asyncio.create_task(child.process.wait()) for child in alive if child.process]
         if not waits:
             return
-        _, pending = await asyncio.wait(waits, timeout=self._patience_s)
+        left_s = max(_BACKOFF_MIN_S, deadline - asyncio.get_running_loop().time())
+        _, pending = await asyncio.wait(waits, timeout=left_s)
         if pending:
             for child in alive:
                 if child.process and child.process.returncode is None:

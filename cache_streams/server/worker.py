@@ -1,5 +1,6 @@
 """One worker process: uvicorn on the listening socket that the supervisor handed down."""
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import uvicorn
 from django.conf import settings
 
+from cache_streams.health import STOPPING
 from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
 from cache_streams.sessions import loop_sessions
@@ -32,6 +34,8 @@ class _Worker(uvicorn.Server):
             os.write(self._ready, b"%d\n" % os.getpid())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        STOPPING.set()
+        await asyncio.sleep(settings.DRAIN_NOTICE_S)  # balancers look, and send nobody new
         for server in self.servers:
             server.close()  # accept nobody who would have to be sent away at once
         await drain(loop_sessions())

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import httpx
 import jwt
 import websockets
 
@@ -53,3 +54,27 @@ async def test_a_socket_that_does_not_read_does_not_keep_the_server(tmp_path: Pa
             assert await asyncio.to_thread(server.process.wait, DEADLINE_S) == 0
         assert asyncio.get_running_loop().time() - started < DEADLINE_S
         writer.close()
+
+
+async def test_a_draining_worker_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    with live_server(tmp_path, DRAIN_NOTICE_S="3") as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=DEADLINE_S) as client:
+            assert (await client.get("/health/ready")).status_code == 200
+            server.process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(DEADLINE_S):
+                while (answer := await client.get("/health/ready")).status_code == 200:
+                    pass
+            assert answer.status_code == 503
+            assert answer.json()["reasons"] == ["this worker drains: it was asked to stop"]
+            assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_while_a_worker_says_that_it_drains_it_still_serves(tmp_path: Path) -> None:
+    with live_server(tmp_path, DRAIN_NOTICE_S="3") as server:
+        url = f"{server.ws_url}/api/v1/cache/ws/tickers/c1?token={token_of(server)}"
+        server.process.send_signal(signal.SIGTERM)
+        async with httpx.AsyncClient(timeout=DEADLINE_S) as client, asyncio.timeout(DEADLINE_S):
+            while (await client.get(f"{server.url}/health/ready")).status_code == 200:
+                pass
+        async with websockets.connect(url, open_timeout=DEADLINE_S) as socket:  # a client that did not look
+            assert await closed_with(socket) == (1001, "server_shutdown")

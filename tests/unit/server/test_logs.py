@@ -2,13 +2,15 @@
 
 import json
 import logging
+import os
+import sys
 from base64 import urlsafe_b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache_streams.server.logs import blanked, lines
+from cache_streams.server.logs import blank_members, blanked, lines
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 AS_SUBPROTOCOL = urlsafe_b64encode(JWT.encode()).rstrip(b"=").decode()
@@ -28,6 +30,12 @@ def record(message: str, *args: object) -> logging.LogRecord:
         f"payload {JWT} refused",
         f"Sec-WebSocket-Protocol: jwt-auth, jwt.{AS_SUBPROTOCOL}",
         "redis://host?password=opaque-token-value",
+        "X-API-Key: opaque-token-value",
+        "Authorization: Basic opaque-token-value",
+        "headers {'authorization': 'Token opaque-token-value', 'host': 'a'}",
+        "headers [(b'x-api-key', b'opaque-token-value')]",
+        "Cookie: sessionid=opaque-token-value; csrftoken=b",
+        "key fullon_ak_opaque-token-value refused",
     ],
 )
 @pytest.mark.parametrize("style", ["console", "json"])
@@ -53,6 +61,47 @@ def test_an_exception_is_blanked_too() -> None:
     failed.exc_info = (ValueError, ValueError(f"bad {JWT}"), None)
     text = lines("json").format(failed)
     assert "ValueError: bad [blanked]" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "access_token", "X-API-Key", "password", "authorization", "ticket"]
+)
+def test_what_is_logged_under_the_name_of_a_credential_goes(name: str) -> None:
+    nested = {"headers": {name: "opaque"}, "also": [{name: "opaque"}]}
+    event = blank_members(None, "info", {"event": "e", name: "opaque", **nested, "status": 200})
+    assert "opaque" not in str(event)
+    assert event["status"] == 200
+
+
+@given(st.text())
+def test_a_json_line_stays_json_whatever_is_blanked(text: str) -> None:
+    for line in (f'"a?token={text}"', f'{{"authorization": "{text}"}}', f"Cookie: {text}"):
+        assert json.loads(lines("json").format(record("%s", line)))["level"] == "warning"
+
+
+def test_what_no_encoder_knows_is_blanked_as_well() -> None:
+    class Request:
+        def __repr__(self) -> str:
+            return f"<GET /ws?token={JWT}>"
+
+    event = blank_members(None, "info", {"event": "e", "request": Request()})
+    assert event["request"] == "<GET /ws?token=[blanked]>"
+
+
+def test_without_a_terminal_lines_are_json() -> None:
+    assert not sys.stderr.isatty()
+    assert json.loads(lines("auto").format(record("here")))["event"] == "here"
+
+
+def test_on_a_terminal_lines_are_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, other = os.openpty()
+    with os.fdopen(other, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        text = lines("auto").format(record("here"))
+    os.close(terminal)
+    assert "here" in text
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
 
 
 def test_the_json_style_is_one_object_per_line() -> None:
