@@ -38,7 +38,6 @@ documents: install  ## Settings, migrations and generated documents agree with t
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py export_docs --check
-	$(PY) manage.py export_typescript --check
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 	@if test -f cache_streams/management/commands/export_protocol.py; then $(PY) manage.py export_protocol --check; fi
 

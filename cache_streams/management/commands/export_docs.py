@@ -1,4 +1,4 @@
-"""``export_docs``: write the tables of the documents that the code is the source of, or check that they are current."""
+"""``export_docs``: write what the code is the source of, or check it: tables of documents, types of the TypeScript client."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -47,6 +48,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{', '.join(stale)}: tables differ from the code; run `manage.py export_docs`"
             )
+        call_command("export_typescript", check=check, stdout=self.stdout)
         self.stdout.write(f"{'written' if stale else 'current'}: {', '.join(stale or TABLES)}")
 
 

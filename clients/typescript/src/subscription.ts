@@ -84,6 +84,7 @@ export class Subscription {
   private healing: { pattern: string; key: string } | undefined;
   private healed = "";
   private lost = new Set<string>();
+  private allLost = false;
 
   constructor(owner: Owner, query: Query, callbacks: Callbacks<Any>) {
     this.owner = owner;
@@ -114,7 +115,7 @@ export class Subscription {
 
   /** Forget every cursor: the server does not know them. */
   forget(): void {
-    for (const pattern of this.followed.keys()) this.lost.add(pattern);
+    this.allLost = true;
     this.followed.clear();
     delete this.query.since;
   }
@@ -122,7 +123,7 @@ export class Subscription {
   /** Take the server's answer in; return the server's numbers by what they follow. */
   begun(answer: Answer): Map<number, string> {
     const subscriptions = answer.subscriptions as Subscribed[];
-    const resumed = this.followed.size > 0 || this.query.since !== undefined || this.lost.size > 0;
+    const resumed = this.followed.size > 0 || this.query.since !== undefined || this.allLost;
     let recovered: boolean | null = resumed ? true : null;
     for (const each of subscriptions) {
       if (typeof each.cursor === "object" && each.cursor !== null) this.manyLogs.add(each.key);
@@ -130,13 +131,14 @@ export class Subscription {
         this.followed.set(each.key, new Tracking(each.mode === "every" && !JUMPING.has(each.stream)));
       }
       if (this.query.snapshot === false && typeof each.cursor === "string") this.followed.get(each.key)?.startAt(each.cursor);
-      if (each.recovered === false || this.lost.has(each.key)) {
+      if (each.recovered === false || this.lost.has(each.key) || this.allLost) {
         this.lost.add(each.key);
-        this.owner.count("unrecovered");
         recovered = false;
       }
     }
+    if (recovered === false) this.owner.count("unrecovered");
     this.healing = undefined;
+    this.allLost = false;
     this.callbacks.subscribed?.({ resumed, recovered, warnings: answer.warnings });
     return new Map(subscriptions.map((each) => [each.sub, each.key]));
   }
@@ -169,9 +171,9 @@ export class Subscription {
       return;
     }
     if (verdict.kind === "gap") {
-      this.owner.count("gaps");
       const place = `${key} ${seq - verdict.missed}`;
       if (this.healed !== place) {
+        this.owner.count("gaps");
         this.healed = place;
         this.healing = { pattern, key };
         this.owner.heal(this);
