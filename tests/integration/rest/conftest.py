@@ -20,6 +20,7 @@ from tests.settings import TEST_REDIS
 
 Answer = Any  # Any: Django's test client adds to HttpResponse
 CACHE = "/api/v1/cache"
+ERROR_MEMBERS = {"detail", "success", "error_code", "error", "request_id"}
 
 
 class Person:

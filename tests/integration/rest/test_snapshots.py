@@ -1,21 +1,15 @@
-"""Snapshots over REST: the sockets' own objects, for whoever may see them, and never an outage that looks empty."""
+"""Snapshots over REST: the sockets' own objects, for whoever may see them."""
 
 from __future__ import annotations
-
-import os
-import signal
-import time
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from cache_streams.server.embedded_redis import EmbeddedRedis
-from tests.integration.rest.conftest import CACHE, Person
-from tests.integration.rest.relaying import eventually, relaying
+from tests.integration.rest.conftest import CACHE, ERROR_MEMBERS, Person
+from tests.integration.rest.relaying import eventually
 from tests.integration.wire.collector import Collector, fresh_account, fresh_name, position, trade
 
-ERROR_MEMBERS = {"detail", "success", "error_code", "error", "request_id"}
 TICKER = {
     "symbol": "BTC/USDC", "price": 50000.0, "bid": 49999.0, "ask": 50001.0, "last": 50000.0, "volume": 12.5,
     "change": None, "percentage": None, "time": 1700000000.5,
@@ -324,37 +318,3 @@ class TestCost:
     ) -> None:
         with django_assert_num_queries(0):
             assert client.get(f"{CACHE}/tickers").status_code == 401
-
-
-class TestOutage:
-    PATHS = ("/tickers/kraken/BTC/USDC", "/orders/kraken", "/trades/kraken/BTC/USDC", "/accounts")
-
-    def test_a_cache_that_no_relay_has_read_is_503_and_not_empty(
-        self, ann: Person, empty: EmbeddedRedis
-    ) -> None:
-        for path in self.PATHS:
-            answer = ann.get(path)
-            assert (answer.status_code, answer.json()["error_code"]) == (503, "CACHE_UNAVAILABLE")
-            assert int(answer.headers["Retry-After"]) >= 1
-            assert set(answer.json()) == ERROR_MEMBERS
-
-    def test_what_a_relay_read_before_it_went_is_told_as_not_live(
-        self, ann: Person, empty: EmbeddedRedis
-    ) -> None:
-        with relaying():
-            assert ann.get("/tickers").json()["live"] is True
-        assert ann.get("/tickers").json()["live"] is False
-
-    def test_a_redis_that_does_not_answer_is_503_within_five_seconds(
-        self, ann: Person, empty: EmbeddedRedis
-    ) -> None:
-        os.kill(empty.pid, signal.SIGSTOP)
-        try:
-            began = time.monotonic()
-            assert ann.get("/orders/kraken").status_code == 503
-            assert time.monotonic() - began < 5.0
-        finally:
-            os.kill(empty.pid, signal.SIGCONT)
-        eventually(
-            lambda: ann.get("/orders/kraken").json()["error"] == "The cache has not been read yet; try again."
-        )
