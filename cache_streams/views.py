@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.http import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException
@@ -13,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cache_streams import health_bodies
+from cache_streams import dashboard, health_bodies
 from cache_streams.health import CHECKER, STOPPING, Report
 
 
@@ -44,17 +46,22 @@ class RootView(PublicView):
     """``GET /``."""
 
     @extend_schema(summary="What this is", tags=["service"], responses=OpenApiTypes.OBJECT)
-    def get(self, request: Request) -> Response:
-        """Answer title, version and where to go on."""
-        return Response(
-            {
-                "service": settings.API_TITLE,
-                "version": settings.API_VERSION,
-                "docs": "/docs",
-                "health": "/health",
-                "api": settings.API_PREFIX,
-            }
-        )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Answer title, version and where to go on; the dashboard to whoever would rather have a page."""
+        if dashboard.wanted(request._request):  # noqa: SLF001  # what templates and Django's negotiation take
+            answer: HttpResponseBase = dashboard.page(request._request)  # noqa: SLF001  # as above
+        else:
+            answer = Response(
+                {
+                    "service": settings.API_TITLE,
+                    "version": settings.API_VERSION,
+                    "docs": "/docs",
+                    "health": "/health",
+                    "api": settings.API_PREFIX,
+                }
+            )
+        patch_vary_headers(answer, ["Accept"])
+        return answer
 
 
 class HealthView(PublicView):

@@ -211,6 +211,8 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
+DASHBOARD = BASE_DIR / "frontend" / "dist"  # built at set-up, from frontend/src
+STATICFILES_DIRS = [("dashboard", DASHBOARD)] if DASHBOARD.is_dir() else []
 WHITENOISE_USE_FINDERS = True  # no collectstatic between a clone and a styled admin site
 
 # --- REST ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from accounts.identity import Rights
 from cache_streams.connections import shared_redis
 from cache_streams.consumers.native_book import Book, Manner, Member, Wanted, wanted_of
+from cache_streams.consumers.native_lookups import bars_before, partitions_of
 from cache_streams.consumers.native_since import cursors_since
 from cache_streams.log import Log
 from cache_streams.log_names import LogName
@@ -84,10 +86,19 @@ class Operations:
 
     async def _snapshot(self, head: Head) -> Answer:
         _, wanted = self._plan(head.given, subscribing=False)
+        history = requests.read(requests.Snapshot, head.given).history
         snapshots = []
         for each in wanted:
-            snapshots += await _state(each)
+            told = await _state(each)
+            if isinstance(history, int):
+                bars = await bars_before(each.stream, whole_key(each.pattern), history)
+                told = [msgspec.structs.replace(state, history=bars) for state in told]
+            snapshots += told
         return Answer({"snapshots": snapshots})
+
+    async def _partitions(self, head: Head) -> Answer:
+        asked = requests.read(requests.Partitions, head.given)
+        return Answer({"partitions": await partitions_of(find_stream(by_name, asked.stream))})
 
     async def _ping(self, head: Head) -> Answer:
         return Answer()

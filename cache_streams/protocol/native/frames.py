@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from cache_streams.streams.ohlcv import Bar
+
 RequestId: TypeAlias = str | int
 Cursors: TypeAlias = str | dict[str, str] | None
 """One cursor; one per log, ``log:{partition}``, where several are read; null while the log does not exist."""
@@ -95,13 +97,14 @@ class Ended(Struct, kw_only=True, frozen=True):
 
 
 class Told(Struct, kw_only=True, frozen=True):
-    """The state of one key."""
+    """The state of one key; ``history`` where it was asked for, oldest first."""
 
     stream: str
     key: str
     seq: int
     cursor: str | None
     data: msgspec.Raw
+    history: list[Bar] | UnsetType = UNSET
 
 
 class Remaining(Struct, kw_only=True, frozen=True):
@@ -133,6 +136,12 @@ class SnapshotAck(Ack, kw_only=True, frozen=True, tag="ack"):
     """The answer to ``snapshot``."""
 
     snapshots: list[Told]
+
+
+class PartitionsAck(Ack, kw_only=True, frozen=True, tag="ack"):
+    """The answer to ``partitions``: their names in alphabetical order."""
+
+    partitions: list[str]
 
 
 class TokenAck(Ack, kw_only=True, frozen=True, tag="ack"):
@@ -203,6 +212,7 @@ ACKS: dict[str, type[Ack]] = {
     "unsubscribe": UnsubscribeAck,
     "list": ListAck,
     "snapshot": SnapshotAck,
+    "partitions": PartitionsAck,
     "token": TokenAck,
     "ping": PingAck,
     "explain": ExplainAck,

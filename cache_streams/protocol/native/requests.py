@@ -25,6 +25,8 @@ CursorText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=256)]
 SubId: TypeAlias = Annotated[int, Meta(ge=1)]
 IntervalMs: TypeAlias = Annotated[int, Meta(ge=INTERVAL_MS_LEAST, le=INTERVAL_MS_MOST)]
 ModeName: TypeAlias = Literal["every", "latest", "sample"]
+HISTORY_LIMIT = 1_000
+HistoryCount: TypeAlias = Annotated[int, Meta(ge=1, le=HISTORY_LIMIT)]
 
 
 class Keyed(Struct, kw_only=True, frozen=True):
@@ -43,7 +45,13 @@ class Subscribe(Keyed, kw_only=True, frozen=True):
 
 
 class Snapshot(Keyed, kw_only=True, frozen=True):
-    """Tell the state of keys once."""
+    """Tell the state of keys once; of bars also the newest ``history`` that the cache holds, oldest first."""
+
+    history: HistoryCount | UnsetType = UNSET
+
+
+class Partitions(Keyed, kw_only=True, frozen=True):
+    """Name the partitions of a stream that has any: what ``"*"`` does not stand for."""
 
 
 class Unsubscribe(Struct, kw_only=True, frozen=True):
@@ -79,6 +87,7 @@ OPERATIONS: dict[str, type[Struct]] = {
     "unsubscribe": Unsubscribe,
     "list": List,
     "snapshot": Snapshot,
+    "partitions": Partitions,
     "token": Token,
     "ping": Ping,
     "explain": Explain,

@@ -145,13 +145,39 @@ export interface SnapshotAck {
   snapshots: Told[];
 }
 
-/** The state of one key. */
+/** The state of one key; `history` where it was asked for, oldest first. */
 export interface Told {
   stream: string;
   key: string;
   seq: number;
   cursor: string | null;
   data: unknown;
+  history?: Bar[];
+}
+
+/** One bar: prices in quote currency, `volume` in base currency, `time` its start in Unix seconds. */
+export interface Bar {
+  symbol: string;
+  timeframe: string;
+  time: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+  closed: boolean;
+}
+
+/** The answer to `partitions`: their names in alphabetical order. */
+export interface PartitionsAck {
+  type: "ack";
+  op: string;
+  id?: string | number;
+  ok: true;
+  time_in: number;
+  time_out: number;
+  warnings: string[];
+  partitions: string[];
 }
 
 /**
@@ -326,19 +352,6 @@ export interface Bot {
 export interface Market {
   exchange: string;
   symbol: string;
-}
-
-/** One bar: prices in quote currency, `volume` in base currency, `time` its start in Unix seconds. */
-export interface Bar {
-  symbol: string;
-  timeframe: string;
-  time: number;
-  open: number;
-  high: number;
-  low: number;
-  close: number;
-  volume: number;
-  closed: boolean;
 }
 
 /** One process: times in Unix seconds, 0.0 when unreadable; `age_s` whole seconds since its last sign of life. */
