@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from cache_streams.delivery import rendered
 from cache_streams.leg import UNCOUNTED, KeyLeg
-from cache_streams.log import LogEntry
+from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import SKIPPED, SNAPSHOTS
 from cache_streams.outlet import Body, Outlet
 from cache_streams.pacing import PacedWriter

@@ -1,38 +1,66 @@
-"""Delivery: an entry is rendered once for all hot legs that send the same, and written to each without waiting."""
+"""Delivery: what one step of the reader writes. A frame is made once per update, and a socket is written to once per step."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from cache_streams.followed import Group
-from cache_streams.log import LogEntry
+from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import DELIVERED, RENDER_FAILURES
-from cache_streams.outlet import Body
+from cache_streams.outlet import Outlet
 from cache_streams.places import Cursor, cursor_text
 from cache_streams.protocol.rendition import Rendition, UpdateAt
+from cache_streams.targets import hand_over
 
 logger = structlog.get_logger(__name__)
 
 
-def deliver(group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
-    """Write what an entry makes to every hot leg of a group that has not seen it; return the bytes rendered."""
-    written = frames = 0
-    for rendition in list(group.hot):
-        targets = group.targets(rendition, entry.position)
-        if not targets:
-            continue
-        for payload in rendered(rendition, entry, epoch):
-            body = Body(payload)
-            written += len(payload)
-            frames += len(targets)
-            for leg in targets:
-                leg.outlet.write(leg.prefix, body)
-    if frames:
-        DELIVERED.labels(stream).inc(frames)
-    return written
+class Delivery:
+    """Gathers the frames of the entries that the reader takes in one step, in order, and hands them over at its end.
+
+    Between the first entry and ``finish`` nothing else runs: whoever reads the reader's position finds that every frame
+    up to there has been handed over.
+    """
+
+    def __init__(self) -> None:
+        self.under_way = False
+        self._touched: list[Outlet] = []
+        self._afterwards: list[Callable[[], None]] = []
+
+    def entry(self, group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
+        """Gather what an entry makes for every hot leg of a group that has not seen it; return the bytes rendered."""
+        rendered_bytes = frames = 0
+        for rendition in list(group.hot):
+            targets = group.targets(rendition, entry.position)
+            if not targets.count:
+                continue
+            for payload in rendered(rendition, entry, epoch):
+                targets.gather(payload, self._touched)
+                rendered_bytes += len(payload)
+                frames += targets.count
+        if frames:
+            DELIVERED.labels(stream).inc(frames)
+        return rendered_bytes
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Do ``action`` once everything of this step has been handed over, or at once between steps."""
+        if self.under_way:
+            self._afterwards.append(action)
+        else:
+            action()
+
+    def finish(self) -> None:
+        """Hand over what was gathered: one write per socket."""
+        touched, self._touched = self._touched, []
+        hand_over(touched)
+        self.under_way = False
+        while self._afterwards:
+            actions, self._afterwards = self._afterwards, []
+            for action in actions:
+                action()
 
 
 def rendered(rendition: Rendition, entry: LogEntry, epoch: str | None) -> Sequence[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Protocol
 
 from cache_streams.log import Log
@@ -13,6 +13,7 @@ from cache_streams.places import START, Position
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.state import KeyStates
 from cache_streams.streams.declaration import Key, Kind
+from cache_streams.targets import Targets
 
 
 class Leg(Protocol):
@@ -29,21 +30,41 @@ class Leg(Protocol):
 class Group:
     """Hot legs of one key, by what they send, so that a frame is rendered once for all that send the same."""
 
-    __slots__ = ("ahead", "hot")
+    __slots__ = ("_targets", "ahead", "hot")
 
     def __init__(self) -> None:
         self.hot: dict[Rendition, dict[Leg, None]] = {}
         self.ahead: dict[Leg, Position] = {}
+        self._targets: dict[Rendition, Targets] = {}
 
-    def targets(self, rendition: Rendition, at: Position) -> Collection[Leg]:
-        """Return the legs that have not seen the entry ``at`` yet: a new one may have read past the reader."""
-        legs = self.hot[rendition]
-        if not self.ahead:
-            return legs
+    def add(self, leg: Leg) -> None:
+        """Give a leg every entry from now on."""
+        self.hot.setdefault(leg.rendition, {})[leg] = None
+        self._targets.pop(leg.rendition, None)
+
+    def remove(self, leg: Leg) -> None:
+        """Give a leg nothing more."""
+        legs = self.hot[leg.rendition]
+        del legs[leg]
+        self._targets.pop(leg.rendition, None)
+        if not legs:
+            del self.hot[leg.rendition]
+
+    def targets(self, rendition: Rendition, at: Position) -> Targets:
+        """Return whoever has not seen the entry ``at`` yet: a new leg may have read past the reader."""
         for leg, seen in list(self.ahead.items()):
             if at > seen:
                 del self.ahead[leg]
-        return [leg for leg in legs if leg not in self.ahead]
+        if self.ahead:
+            return _targets(leg for leg in self.hot[rendition] if leg not in self.ahead)
+        targets = self._targets.get(rendition)
+        if targets is None:
+            targets = self._targets[rendition] = _targets(self.hot[rendition])
+        return targets
+
+
+def _targets(legs: Iterable[Leg]) -> Targets:
+    return Targets((leg.outlet, leg.prefix) for leg in legs)
 
 
 class View:
@@ -111,17 +132,14 @@ class Followed:
     def join(self, under: Key, leg: Leg, seen: Position) -> None:
         """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands."""
         group = self.groups.setdefault(under, Group())
-        group.hot.setdefault(leg.rendition, {})[leg] = None
+        group.add(leg)
         if seen > self.position:
             group.ahead[leg] = seen
 
     def leave(self, under: Key, leg: Leg) -> Position:
         """Make a leg cold; return the position of the last entry that it was given."""
         group = self.groups[under]
-        legs = group.hot[leg.rendition]
-        del legs[leg]
-        if not legs:
-            del group.hot[leg.rendition]
+        group.remove(leg)
         seen = group.ahead.pop(leg, self.position)
         if not group.hot:
             del self.groups[under]

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from cache_streams import log_scripts
 from cache_streams.connections import ask
+from cache_streams.log_entries import LogEntry, decode_update, encode_update, parse_entry
 from cache_streams.log_names import LogName, control_key, key_text
 from cache_streams.places import START, Position, entry_id, position
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
@@ -51,15 +52,6 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One entry read from a log: an update, or the start of a new ``epoch`` (then ``update`` is None)."""
-
-    position: Position
-    update: Update | None
-    epoch: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LogSnapshot:
     """State of some keys of one log at ``position``; ``epoch`` None when the log does not exist yet."""
 
@@ -73,8 +65,6 @@ async def announce(redis: Redis, prefix: str, kind: str, subject: str) -> None:
     await ask(redis, "XADD", control_key(prefix), "MAXLEN", "~", CONTROL_ENTRIES, "*", kind, subject)
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Update)
 _KEY_DECODER: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -126,7 +116,7 @@ class Log:
         ]  # Any: redis-py encodes str, bytes, int
         for update in updates:
             keys.append(self._key_state(key_text(update.key)))
-            args += [self._operation(update), *self._fields(update), update.seq, _ENCODER.encode(update)]
+            args += [self._operation(update), *self._fields(update), update.seq, encode_update(update)]
         for name, value in positions.items():
             args += [name, value]
         reply = await self._append(keys=keys, args=args)
@@ -217,13 +207,6 @@ class Log:
         return bool(await self.redis.xrange(self.name.log, min=entry_id(at), max=entry_id(at), count=1))
 
 
-def parse_entry(raw_id: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
-    """Return the entry that one XRANGE or XREAD row holds. Raises: msgspec.DecodeError for a foreign entry."""
-    if b"c" in fields:
-        return LogEntry(position(raw_id), None, fields[b"c"].decode())
-    return LogEntry(position(raw_id), _DECODER.decode(fields[b"u"]))
-
-
 def _sort_field(claimed: Claimed, name: str, value: str) -> None:
     match name.partition(":"):
         case ("epoch", _, _):
@@ -238,7 +221,7 @@ def _sort_field(claimed: Claimed, name: str, value: str) -> None:
 
 def _key_snapshot(text: bytes, seq: bytes, blobs: list[bytes]) -> KeySnapshot | None:
     """Return the state of one key, None if it never held anything; a value that is gone leaves no update, but its seq."""
-    held = sorted((_DECODER.decode(blob) for blob in blobs), key=lambda update: update.seq)
+    held = sorted((decode_update(blob) for blob in blobs), key=lambda update: update.seq)
     if not held and not seq:
         return None
     updates = tuple(update for update in held if not update.deleted)

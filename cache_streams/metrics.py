@@ -61,6 +61,10 @@ RENDER_FAILURES = Counter(
     "gw_render_failures_total", "Updates that a family failed to render: a defect of ours."
 )
 READER_RECONNECTS = Counter("gw_reader_reconnects_total", "Times the log reader lost Redis.")
+READER_FAILURES = Counter(
+    "gw_reader_failures_total", "Times the log reader failed and began again: a defect of ours."
+)
+FOREIGN_ENTRIES = Counter("gw_foreign_entries_total", "Log entries skipped because no relay wrote them.")
 DELIVERED = Counter("gw_delivered_frames_total", "Frames of updates handed to hot sockets.", ["stream"])
 COLD = Counter("gw_cold_total", "Times a subscription went cold, by reason.", ["reason"])
 SUBSCRIPTIONS = Gauge("gw_subscriptions", "Subscriptions of open sockets and channels.", ["stream"])

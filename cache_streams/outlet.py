@@ -47,6 +47,10 @@ def text_header(length: int) -> bytes:
     return b"\x81\x7f" + length.to_bytes(8, "big")
 
 
+def discard(_frame: bytes) -> None:
+    """Take the place of a sink's ``write`` once its close frame is out: nothing may follow it."""
+
+
 class Retainer(Protocol):
     """What a server's protocol calls once a socket is its own to keep."""
 
@@ -63,8 +67,9 @@ class FrameSink(Protocol):
     on_pause: Callable[[], None] | None
     on_resume: Callable[[], None] | None
 
-    def write(self, frame: bytes) -> None:
-        """Hand a whole frame to the transport; after the close it is dropped."""
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Hand whole frames to the transport; after the close they are dropped."""
 
     def buffered(self) -> int:
         """Return how many bytes the transport still holds."""
@@ -85,7 +90,12 @@ class FrameSink(Protocol):
 class Outlet(ABC):
     """Where frames of one socket leave, and who must know when it is full."""
 
+    sink: FrameSink | None = None
+    """The socket's own transport, where the server offers one."""
+
     def __init__(self) -> None:
+        self.gathered: list[bytes] = []
+        """Frames of one step of the reader, which hands them to ``sink`` together: see ``delivery``."""
         self.paused = False
         self.closed = False
         self.wrote = False
@@ -169,29 +179,29 @@ class SinkOutlet(Outlet):
 
     def __init__(self, sink: FrameSink) -> None:
         super().__init__()
-        self._sink = sink
+        self.sink: FrameSink = sink
         sink.on_pause, sink.on_resume = self._pause, self._resume
 
     def write(self, prefix: bytes, body: Body) -> None:
         self.wrote = True
         if prefix:
             payload = prefix + body.payload
-            self._sink.write(text_header(len(payload)) + payload)
+            self.sink.write(text_header(len(payload)) + payload)
         else:
-            self._sink.write(body.frame)
+            self.sink.write(body.frame)
 
     def buffered(self) -> int:
-        return self._sink.buffered()
+        return self.sink.buffered()
 
     def close(self, code: int, reason: str) -> None:
-        self._sink.close(code, reason)
+        self.sink.close(code, reason)
 
     def abort(self) -> None:
-        self._sink.abort()
+        self.sink.abort()
 
     def shut(self) -> None:
         super().shut()
-        self._sink.on_pause = self._sink.on_resume = None
+        self.sink.on_pause = self.sink.on_resume = None
 
 
 class AsgiOutlet(Outlet):

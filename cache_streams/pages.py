@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Self
 
-from cache_streams.log import Log, LogEntry
+from cache_streams.log import Log
+from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import LOG_PAGES
 from cache_streams.outlet import Body
 from cache_streams.places import START, Position

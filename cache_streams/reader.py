@@ -14,14 +14,21 @@ from redis.exceptions import RedisError
 
 from cache_streams import hops
 from cache_streams.connections import ask, new_redis, shared_redis
-from cache_streams.delivery import deliver
+from cache_streams.delivery import Delivery
 from cache_streams.followed import Followed, View
-from cache_streams.log import Log, LogEntry, parse_entry
+from cache_streams.log import Log
+from cache_streams.log_entries import LogEntry, parse_entry
 from cache_streams.log_names import LogName, control_key, logs_key
-from cache_streams.metrics import CONTROL_MESSAGES, LOG_READS, READER_RECONNECTS
+from cache_streams.metrics import (
+    CONTROL_MESSAGES,
+    LOG_READS,
+    READER_FAILURES,
+    READER_RECONNECTS,
+)
 from cache_streams.pacing import STEP_BYTES
 from cache_streams.pages import PAGE, Pages
 from cache_streams.places import START, entry_id, position
+from cache_streams.resting import Rest
 from cache_streams.streams.declaration import Stream
 
 BLOCK_MS = 1000
@@ -49,8 +56,8 @@ class LogReader:
         self.on_reconnect: Callable[[], None] = lambda: None
         """Called whenever Redis is back: news may have been lost with it."""
         self._task: asyncio.Task[None] | None = None
-        self._after_entry: list[Callable[[], None]] = []
-        self.delivering = False
+        self.delivery = Delivery()
+        self._rest = Rest()
         self.connected = asyncio.Event()
 
     def followed(self, stream: Stream, partition: str) -> Followed | None:
@@ -81,13 +88,6 @@ class LogReader:
             self._followed.pop(followed.log.name.log, None)
             self._opening.pop(followed.log.name.log, None)
 
-    def after_entry(self, action: Callable[[], None]) -> None:
-        """Do ``action`` once the entry that is being delivered has reached everybody, or at once if none is."""
-        if self.delivering:
-            self._after_entry.append(action)
-        else:
-            action()
-
     async def stop(self) -> None:
         """End the reading task."""
         if self._task is not None:
@@ -102,6 +102,7 @@ class LogReader:
         await ask(redis, "EXPIRE", self._wake_key, WAKE_TTL_S)
 
     async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
         while True:
             client = new_redis(read_timeout_s=READ_TIMEOUT_S, connections=1)
             try:
@@ -117,6 +118,12 @@ class LogReader:
                     READER_RECONNECTS.inc()
                 self.connected.clear()
                 await asyncio.sleep(RETRY_S)
+            except Exception:  # a defect of ours must not leave every socket of this process without updates
+                logger.exception("log reader failed")
+                READER_FAILURES.inc()
+                self.delivery.finish()
+                self.connected.clear()
+                await asyncio.sleep(RETRY_S)
             finally:
                 await client.aclose()
 
@@ -125,9 +132,11 @@ class LogReader:
         names = [*self._signals, *(followed.log.name.log for followed in logs)]
         ids = [*self._signals.values(), *(entry_id(followed.position) for followed in logs)]
         reply = await ask(client, "XREAD", "COUNT", PAGE, "BLOCK", BLOCK_MS, "STREAMS", *names, *ids)
-        step, unborn, arrived_at = 0, not reply, time.time()
+        began, arrived_at = self._loop.time(), time.time()
+        unborn, taken, full = not reply, 0, False
         for raw_name, entries in reply or []:
             name = raw_name.decode()
+            full = full or len(entries) == PAGE
             if name in self._signals:
                 self._signals[name] = entries[-1][0].decode()
                 unborn = True
@@ -135,19 +144,31 @@ class LogReader:
                     self._tell_news(entries)
                 continue
             followed = self._followed.get(name)
-            if followed is None:
-                continue
-            entry = None
-            for raw_id, fields in entries:
-                entry = parse_entry(raw_id, fields)
-                step += self._take(followed, entry)
-                if step >= STEP_BYTES:
-                    step = 0
-                    await asyncio.sleep(0)
-            _time_hops(followed, entry, arrived_at)
-            LOG_READS.labels(followed.log.stream.name).inc(len(entries))
+            if followed is not None:
+                await self._take_all(followed, entries, arrived_at)
+                taken += len(entries)
         if unborn:
             await self._look_for_births()
+        await asyncio.sleep(0)  # what was handed over is sent
+        rest = self._rest.after(taken, began=began, now=self._loop.time())
+        if rest and not full:
+            await asyncio.sleep(rest)
+
+    async def _take_all(
+        self, followed: Followed, entries: list[tuple[bytes, dict[bytes, bytes]]], arrived_at: float
+    ) -> None:
+        """Give entries to their legs, as many in one step as a transport can be asked to take."""
+        step, entry = 0, None
+        for raw_id, fields in entries:
+            entry = parse_entry(raw_id, fields)
+            step += self._take(followed, entry)
+            if step >= STEP_BYTES:
+                step = 0
+                self.delivery.finish()
+                await asyncio.sleep(0)
+        self.delivery.finish()
+        _time_hops(followed, entry, arrived_at)
+        LOG_READS.labels(followed.log.stream.name).inc(len(entries))
 
     def _tell_news(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         for _, fields in entries:
@@ -179,10 +200,12 @@ class LogReader:
         if entry.position <= followed.position:
             return 0
         if entry.update is None:
+            self.delivery.finish()
             followed.position = entry.position
-            self._adopt(followed, entry.epoch)
+            if entry.epoch is not None:
+                self._adopt(followed, entry.epoch)
             return 0
-        self.delivering = True
+        self.delivery.under_way = True
         written = 0
         key = entry.update.key
         for length in range(len(key) + 1):
@@ -191,13 +214,8 @@ class LogReader:
                 view.states.apply(entry.update)
             group = followed.groups.get(key[:length])
             if group is not None:
-                written += deliver(group, entry, followed.epoch, followed.log.stream.name)
+                written += self.delivery.entry(group, entry, followed.epoch, followed.log.stream.name)
         followed.position = entry.position
-        self.delivering = False
-        if self._after_entry:
-            actions, self._after_entry = self._after_entry, []
-            for action in actions:
-                action()
         return written
 
     def _adopt(self, followed: Followed, epoch: str | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cache_streams.delivery import rendered
 from cache_streams.leg import KeyLeg
-from cache_streams.log import LogEntry
+from cache_streams.log_entries import LogEntry
 from cache_streams.outlet import Body, Outlet
 from cache_streams.protocol.rendition import Rendition
 

@@ -143,11 +143,11 @@ class Subscription:
     def outlet_paused(self) -> None:
         """Go cold: the socket does not keep up. What is being delivered right now still reaches it whole."""
         self._catch_up.fell_behind = self.mode is not Mode.EVERY
-        self._reader.after_entry(lambda: self._run_cold("slow"))
+        self._reader.delivery.afterwards(lambda: self._run_cold("slow"))
 
     def leg_started_over(self) -> None:
         """Send a snapshot again: what a leg knew of its log no longer holds."""
-        self._reader.after_entry(lambda: self._run_cold("epoch"))
+        self._reader.delivery.afterwards(lambda: self._run_cold("epoch"))
 
     def _run_cold(self, reason: str) -> None:
         if self.outlet.closed:

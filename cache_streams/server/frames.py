@@ -15,7 +15,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from cache_streams.metrics import CLOSES
-from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES, Retainer
+from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES, Retainer, discard
 from cache_streams.protocol.close_codes import RATE_LIMITED
 from cache_streams.server.peer import PeerProtocol
 
@@ -27,19 +27,24 @@ CLOSE_GRACE_S = 1.0
 class TransportSink:
     """The frame sink of one socket; see ``cache_streams.outlet.FrameSink``."""
 
-    __slots__ = ("_protocol", "is_open", "on_pause", "on_resume", "retainer")
+    __slots__ = ("_protocol", "on_pause", "on_resume", "retainer", "write")
 
     def __init__(self, protocol: GatewayWebSocketProtocol) -> None:
         self._protocol = protocol
         self.on_pause: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
         self.retainer: Retainer | None = None
-        # A flag of our own, asked for every delivery: no frame may follow a close frame, whoever sent it.
-        self.is_open = True
+        # The transport's own method, without a function of ours around it: it is called for every delivery.
+        self.write: Callable[[bytes], None] = protocol.transport.write
 
-    def write(self, frame: bytes) -> None:
-        if self.is_open:
-            self._protocol.transport.write(frame)
+    @property
+    def is_open(self) -> bool:
+        """Whether frames still leave."""
+        return self.write is not discard
+
+    def end(self) -> None:
+        """Let no frame follow: a close frame is out, whoever sent it."""
+        self.write = discard
 
     def buffered(self) -> int:
         return self._protocol.transport.get_write_buffer_size()
@@ -47,7 +52,7 @@ class TransportSink:
     def close(self, code: int, reason: str) -> None:
         if not self.is_open:
             return
-        self.is_open = False
+        self.end()
         protocol = self._protocol
         protocol.conn.send_close(code, reason)
         protocol.transport.write(b"".join(protocol.conn.data_to_send()))
@@ -162,7 +167,7 @@ class GatewayWebSocketProtocol(PeerProtocol):
         self._end_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.sink.is_open = False
+        self.sink.end()
         super().connection_lost(exc)
         if self.sink.on_resume is not None:  # nobody may wait for what will never drain
             self.sink.on_resume()
@@ -171,7 +176,7 @@ class GatewayWebSocketProtocol(PeerProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         if message["type"] == "websocket.close":
-            self.sink.is_open = False
+            self.sink.end()
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and self.close_sent:
             self.handshake_complete = (
@@ -190,7 +195,7 @@ class GatewayWebSocketProtocol(PeerProtocol):
 
     def _end_soon(self) -> None:
         """Write no more, and cut the closing connection after a grace: uvicorn waits without end for a deaf peer."""
-        self.sink.is_open = False
+        self.sink.end()
         if self.transport.is_closing():
             self.loop.call_later(CLOSE_GRACE_S, self.transport.abort)
 

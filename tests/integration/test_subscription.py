@@ -18,7 +18,7 @@ from cache_streams.consumers.socket import legs_of
 from cache_streams.layers import LoopLayer
 from cache_streams.log import Log
 from cache_streams.log_names import LogName
-from cache_streams.metrics import COLD
+from cache_streams.metrics import COLD, FOREIGN_ENTRIES
 from cache_streams.places import Cursor, Position, cursor_text, parse_cursor
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.embedded_redis import EmbeddedRedis
@@ -28,7 +28,7 @@ from cache_streams.streams.tickers import TICKERS
 from cache_streams.streams.trades import TRADES
 from cache_streams.streams.update import KeySnapshot, Update
 from cache_streams.subscription import Standing, Subscription
-from tests.recording import RecordingOutlet
+from tests.recording import FramedOutlet, RecordingOutlet
 
 DEADLINE_S = 60.0
 MARKET = ("kraken", "BTC/USDC")
@@ -140,8 +140,14 @@ WRITERS = {"tickers": write_tickers, "trades": write_trades, "orders": write_ord
 CASES = [(TICKERS, MARKET), (TRADES, MARKET), (ORDERS, ("kraken", "account:5"))]
 
 
-def subscribe(layer: LoopLayer, stream: Stream, key: Key) -> tuple[RecordingOutlet, Subscription]:
-    outlet = RecordingOutlet()
+OUTLETS = [RecordingOutlet, FramedOutlet]
+"""A server without a frame sink, and one that has it."""
+
+
+def subscribe(
+    layer: LoopLayer, stream: Stream, key: Key, outlet_class: type[RecordingOutlet] = FramedOutlet
+) -> tuple[RecordingOutlet, Subscription]:
+    outlet = outlet_class()
     subscription = layer.subscription(outlet, stream, legs_of(stream, key), Plain())
     subscription.start()
     return outlet, subscription
@@ -183,15 +189,17 @@ async def follow(outlet: RecordingOutlet, kind: Kind, seq: int, *, gapless: bool
     return follower
 
 
+@pytest.mark.usefixtures("relay")
+@pytest.mark.parametrize("outlet_class", OUTLETS)
 @pytest.mark.parametrize(("stream", "key"), CASES, ids=lambda case: getattr(case, "name", ""))
 async def test_joining_while_others_write_neither_misses_nor_repeats(
-    redis: Redis, layer: LoopLayer, relay: None, stream: Stream, key: Key
+    redis: Redis, layer: LoopLayer, stream: Stream, key: Key, outlet_class: type[RecordingOutlet]
 ) -> None:
     writer = asyncio.create_task(WRITERS[stream.name](redis, 1500))
     outlets: list[RecordingOutlet] = []
     subscriptions: list[Subscription] = []
     while not writer.done():
-        outlet, subscription = subscribe(layer, stream, key)
+        outlet, subscription = subscribe(layer, stream, key, outlet_class)
         outlets.append(outlet)
         subscriptions.append(subscription)
         await asyncio.sleep(0.02)
@@ -204,11 +212,13 @@ async def test_joining_while_others_write_neither_misses_nor_repeats(
         await subscription.stop()
 
 
+@pytest.mark.usefixtures("relay")
+@pytest.mark.parametrize("outlet_class", OUTLETS)
 @pytest.mark.parametrize(("stream", "key"), CASES, ids=lambda case: getattr(case, "name", ""))
 async def test_a_reader_that_stops_and_goes_on_ends_on_the_same_state(
-    redis: Redis, layer: LoopLayer, relay: None, stream: Stream, key: Key
+    redis: Redis, layer: LoopLayer, stream: Stream, key: Key, outlet_class: type[RecordingOutlet]
 ) -> None:
-    outlet, subscription = subscribe(layer, stream, key)
+    outlet, subscription = subscribe(layer, stream, key, outlet_class)
     await outlet.until(bool)
     dice = random.Random(7)  # repeatable
     writer = asyncio.create_task(WRITERS[stream.name](redis, 1500))
@@ -330,6 +340,24 @@ async def test_a_market_that_appears_later_is_heard_from_its_first_update(
     await ask(redis, "RPUSH", "trades:newex:BTCUSDC", json.dumps(facts), json.dumps({**facts, "trade_id": 2}))
     follower = await follow(outlet, Kind.TAIL, 2, gapless=True)
     assert follower.updates == 2
+    await subscription.stop()
+
+
+async def test_a_log_entry_that_no_relay_wrote_is_skipped_and_counted(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    outlet, subscription = subscribe(layer, TRADES, MARKET)
+    await outlet.until(bool)
+    await write_trades(redis, 1)
+    await follow(outlet, Kind.TAIL, 1, gapless=True)
+    before = FOREIGN_ENTRIES._value.get()
+    log = LogName("trades", "kraken", "gw").log
+    for fields in (["x", "1"], ["u", "no message pack"]):
+        await ask(redis, "XADD", log, "*", *fields)
+    async with asyncio.timeout(DEADLINE_S):
+        while FOREIGN_ENTRIES._value.get() < before + 2:
+            await asyncio.sleep(0.01)
+    assert layer.reader.connected.is_set()
     await subscription.stop()
 
 

@@ -15,45 +15,15 @@ from cache_streams.outlet import (
     LOW_WATER_BYTES,
     AsgiOutlet,
     Body,
-    Retainer,
     SinkOutlet,
     text_header,
 )
+from tests.recording import RecordingSink
 
 DEADLINE_S = 5.0
 
 
-class Transport:
-    """A frame sink as a server offers one: ``left`` bytes wait until somebody reads them."""
-
-    def __init__(self) -> None:
-        self.on_pause: Any = None  # Any: a callback, set by the outlet
-        self.on_resume: Any = None  # Any: as above
-        self.frames: list[bytes] = []
-        self.closed: tuple[int, str] | None = None
-        self.left = 0
-        self.aborted = asyncio.Event()
-
-    def write(self, frame: bytes) -> None:
-        self.frames.append(frame)
-
-    def buffered(self) -> int:
-        return self.left
-
-    def close(self, code: int, reason: str) -> None:
-        self.closed = (code, reason)
-
-    def abort(self) -> None:
-        self.aborted.set()
-
-    def retain(self, retainer: Retainer) -> None:
-        raise AssertionError("an outlet retains nothing")
-
-    def resume_reading(self) -> None:
-        raise AssertionError("an outlet reads nothing")
-
-
-class SlowlyRead(Transport):
+class SlowlyRead(RecordingSink):
     """One whose reader takes a byte between any two looks."""
 
     LOOKS = 20
@@ -122,19 +92,19 @@ def test_a_body_is_framed_once_for_everybody() -> None:
 
 
 async def test_a_bare_body_leaves_as_the_very_frame_that_the_others_get() -> None:
-    transport, body = Transport(), Body(b"{}")
+    transport, body = RecordingSink(), Body(b"{}")
     SinkOutlet(transport).write(b"", body)
     assert transport.frames[0] is body.frame
 
 
 async def test_a_prefix_and_a_body_leave_as_one_frame() -> None:
-    transport = Transport()
+    transport = RecordingSink()
     SinkOutlet(transport).write(b'{"id":1,', Body(b'"x":2}'))
     assert transport.frames == [Frame(Opcode.TEXT, b'{"id":1,"x":2}').serialize(mask=False)]
 
 
 async def test_a_full_transport_tells_each_listener_once() -> None:
-    transport, listener = Transport(), Listener()
+    transport, listener = RecordingSink(), Listener()
     sink = SinkOutlet(transport)
     sink.listeners.add(listener)
     transport.on_pause()
@@ -145,7 +115,7 @@ async def test_a_full_transport_tells_each_listener_once() -> None:
 
 
 async def test_writable_waits_until_the_transport_has_drained() -> None:
-    transport = Transport()
+    transport = RecordingSink()
     sink = SinkOutlet(transport)
     transport.on_pause()
     waiting = asyncio.create_task(sink.writable())
@@ -159,7 +129,7 @@ async def test_writable_waits_until_the_transport_has_drained() -> None:
 async def test_a_reader_that_drains_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "STALL_TIMEOUT_S", 0.05)
     monkeypatch.setattr(outlet, "STALL_LOOK_S", 0.01)
-    transport = Transport()
+    transport = RecordingSink()
     SinkOutlet(transport)
     transport.left = 1000
     transport.on_pause()
@@ -180,7 +150,7 @@ async def test_a_reader_that_drains_anything_is_not_cut(monkeypatch: pytest.Monk
 
 
 async def test_a_transport_that_drained_is_watched_no_longer() -> None:
-    transport = Transport()
+    transport = RecordingSink()
     sink = SinkOutlet(transport)
     transport.on_pause()
     watching = sink._stall
@@ -190,13 +160,13 @@ async def test_a_transport_that_drained_is_watched_no_longer() -> None:
 
 
 async def test_a_close_goes_to_the_transport() -> None:
-    transport = Transport()
+    transport = RecordingSink()
     SinkOutlet(transport).close(1008, "Token expired")
     assert transport.closed == (1008, "Token expired")
 
 
 async def test_a_shut_outlet_lets_everybody_go_and_forgets_the_transport() -> None:
-    transport = Transport()
+    transport = RecordingSink()
     sink = SinkOutlet(transport)
     transport.on_pause()
     sink.shut()

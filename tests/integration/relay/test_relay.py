@@ -13,7 +13,8 @@ import pytest
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask, new_redis
-from cache_streams.log import Log, LogEntry
+from cache_streams.log import Log
+from cache_streams.log_entries import LogEntry
 from cache_streams.log_names import LogName, partition_of
 from cache_streams.metrics import APPEND_REFUSED
 from cache_streams.places import START, position
