@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from accounts.identity import Identity
 from accounts.keys import good_keys
 from accounts.models import RevokedToken
@@ -39,3 +41,13 @@ def revoked_among(token_ids: Collection[str]) -> frozenset[str]:
     asked = {stored_jti(name): name for name in token_ids}
     revoked = RevokedToken.objects.filter(jti__in=asked).values_list("jti", flat=True)
     return frozenset(asked[jti] for jti in revoked)
+
+
+def revocations(most: int) -> frozenset[str] | None:
+    """Return all revocations of tokens that have not ended by themselves, as stored; None if they are more than ``most``.
+
+    One query.
+    """
+    live = RevokedToken.objects.filter(expires_at__gt=timezone.now()).order_by()
+    stored = list(live.values_list("jti", flat=True)[: most + 1])
+    return None if len(stored) > most else frozenset(stored)

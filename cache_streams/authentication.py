@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -16,21 +15,17 @@ from redis.exceptions import RedisError
 
 from accounts.identity import Identity
 from accounts.keys import KeyClaims, digest_of, good_keys, key_claims
-from accounts.selectors import identity_of
-from accounts.standing import revoked_among
+from accounts.selectors import identity_of, stored_jti
+from accounts.standing import revocations, revoked_among
 from accounts.tickets import TICKET_CHARACTERS_MAX, Ticket, parse_ticket, ticket_key
 from accounts.tokens import AccessClaims, TokenRefused, issued_before, verify_access_token
 from cache_streams.carriers import CarrierRefused, Offer, carried_key, carried_ticket, carried_token
 from cache_streams.connections import ask, shared_redis
+from cache_streams.recent import AuthenticationUnavailable, Recent
 
-CACHED_S = 5.0
-CACHED_ANSWERS = 10_000
 KEY_SOCKET_S = 86_400.0
 """A socket that a key opened ends after so long: the latest moment at which a revocation takes effect, whatever fails."""
 READ_SCOPE = "read"
-
-Question = TypeVar("Question", bound=Hashable)
-Answer = TypeVar("Answer")
 
 
 class AuthenticationRefused(Exception):
@@ -39,10 +34,6 @@ class AuthenticationRefused(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-class AuthenticationUnavailable(Exception):
-    """The user store, or the store of tickets, does not answer: our fault, never "invalid"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,43 +72,13 @@ ANONYMOUS = Login(Identity(user_id=0, mail="", name="", is_staff=False, is_activ
 """Whoever connects to the root mount while its authentication is switched off: sees market data only."""
 
 
-class Recent(Generic[Question, Answer]):
-    """Answers of the database, for a few seconds each; news drop them at once."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[Question, tuple[float, Answer]] = OrderedDict()
-        self._forgotten = 0
-
-    async def get(self, question: Question, ask_database: Callable[[], Answer]) -> Answer:
-        """Return the answer to ``question``. Raises: AuthenticationUnavailable."""
-        known = self._known.get(question)
-        if known is not None and known[0] >= time.monotonic() - CACHED_S:
-            return known[1]
-        asked_at, forgotten = time.monotonic(), self._forgotten
-        try:
-            answer = await database_sync_to_async(ask_database)()
-        except DatabaseError as error:
-            raise AuthenticationUnavailable from error
-        if forgotten == self._forgotten:  # otherwise it may be older than the news
-            self._known[question] = (asked_at, answer)
-            self._known.move_to_end(question)
-            if len(self._known) > CACHED_ANSWERS:
-                self._known.popitem(last=False)
-        return answer
-
-    def forget(self, question: Question | None = None) -> None:
-        """Ask anew the next time: one question, or all of them."""
-        self._forgotten += 1
-        if question is None:
-            self._known.clear()
-        else:
-            self._known.pop(question, None)
-
-
 IDENTITIES: Recent[int, Identity | None] = Recent()
 KEYS: Recent[str, KeyClaims | None] = Recent()
 """By digest: the keys themselves are kept nowhere."""
 REVOKED: Recent[tuple[str, ...], frozenset[str]] = Recent()
+REVOCATIONS: Recent[None, frozenset[str] | None] = Recent()
+"""All of them while they are few, so that a token seen for the first time costs no query."""
+REVOCATIONS_KEPT = 10_000
 
 
 def forget(user_id: int | None = None) -> None:
@@ -125,6 +86,7 @@ def forget(user_id: int | None = None) -> None:
     IDENTITIES.forget(user_id)
     KEYS.forget()
     REVOKED.forget()
+    REVOCATIONS.forget()
 
 
 async def authenticate(scope: Mapping[str, Any], offer: Offer) -> Login:  # Any: the ASGI connection scope
@@ -168,10 +130,18 @@ async def _token_login(claims: AccessClaims, scopes: Sequence[str] = ()) -> Logi
     identity = await _identity(claims.user_id)
     if issued_before(identity.tokens_valid_from, claims.issued_at, claims.expires_at):
         raise AuthenticationRefused("AUTH_INVALID")
-    ids = claims.revocable_ids
-    if ids and await REVOKED.get(ids, partial(revoked_among, ids)):
+    if await _is_revoked(claims.revocable_ids):
         raise AuthenticationRefused("AUTH_INVALID")
     return Login(identity, claims.expires_at, (claims,), scopes=frozenset(scopes), read_at=read_at)
+
+
+async def _is_revoked(ids: tuple[str, ...]) -> bool:
+    if not ids:
+        return False
+    revoked = await REVOCATIONS.get(None, partial(revocations, REVOCATIONS_KEPT))
+    if revoked is None:
+        return bool(await REVOKED.get(ids, partial(revoked_among, ids)))
+    return any(stored_jti(name) in revoked for name in ids)
 
 
 async def _key_login(raw: str) -> Login:

@@ -14,11 +14,11 @@ from cache_streams import origin
 from cache_streams.authentication import (
     ANONYMOUS,
     AuthenticationRefused,
-    AuthenticationUnavailable,
     authenticate,
 )
 from cache_streams.carriers import NoSupportedSubprotocol, read_offer
 from cache_streams.metrics import REFUSALS
+from cache_streams.recent import AuthenticationUnavailable
 
 Message = dict[str, Any]  # Any: an ASGI message or scope
 Receive = Callable[[], Awaitable[Message]]

@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 import structlog
 from django.conf import settings
 
-from cache_streams.authentication import AuthenticationUnavailable, Login, forget
+from cache_streams.authentication import Login, forget
 from cache_streams.census import Census
 from cache_streams.news import EVERYBODY
 from cache_streams.protocol.allowance import limit_of
 from cache_streams.protocol.close_codes import TOO_MANY_CONNECTIONS, Close
+from cache_streams.recent import AuthenticationUnavailable
 from cache_streams.standing import closes_for
 
 RECHECK_S = 30.0

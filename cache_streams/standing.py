@@ -10,9 +10,10 @@ from django.db import Error as DatabaseError
 
 from accounts.standing import Standing, standing_of
 from accounts.tokens import issued_before
-from cache_streams.authentication import AuthenticationUnavailable, Login
+from cache_streams.authentication import Login
 from cache_streams.permissions import has_lost
 from cache_streams.protocol.close_codes import AUTH_REVOKED, FORBIDDEN, Close
+from cache_streams.recent import AuthenticationUnavailable
 
 
 async def closes_for(logins: Sequence[Login]) -> list[Close | None]:

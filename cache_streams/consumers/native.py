@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from cache_streams.authentication import AuthenticationRefused, AuthenticationUnavailable, login_of
+from cache_streams.authentication import AuthenticationRefused, login_of
 from cache_streams.carriers import NATIVE_PROTOCOL
 from cache_streams.consumers.native_book import Book
 from cache_streams.consumers.native_operations import WARNINGS_LIMIT, Answer, Operations
@@ -28,6 +28,7 @@ from cache_streams.protocol.native.errors import (
     retry_after_ms,
 )
 from cache_streams.protocol.native.requests import Head, HeadRefused
+from cache_streams.recent import AuthenticationUnavailable
 from cache_streams.sessions import loop_sessions
 from cache_streams.subscription import Subscription
 

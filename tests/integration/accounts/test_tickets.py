@@ -13,9 +13,10 @@ from pytest_django import Settings
 from accounts.models import User
 from accounts.tickets import Ticket, TicketsUnavailable, issue_ticket, parse_ticket, ticket_key
 from accounts.tokens import issue_access_token
-from cache_streams.authentication import AuthenticationRefused, AuthenticationUnavailable, authenticate
+from cache_streams.authentication import AuthenticationRefused, authenticate
 from cache_streams.carriers import CarrierRefused, Offer, carried_key, carried_ticket
 from cache_streams.connections import close_shared_redis
+from cache_streams.recent import AuthenticationUnavailable
 
 NO_OFFER = Offer(None, browser=False, offered=())
 
