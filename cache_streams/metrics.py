@@ -53,6 +53,11 @@ LOG_BYTES_BUDGET = Gauge(
 )
 TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
+PARTITIONS = Gauge(
+    "gw_quiet_partitions",
+    "Logs that a native socket is told are not fresh, by state: stale or dead.",
+    ["state"],
+)
 LOG_PAGES = Counter(
     "gw_log_pages_total", "Pages of logs for sockets that catch up: read, or shared with another.", ["how"]
 )

@@ -44,7 +44,7 @@ class LogReader:
     """Reads all followed logs with one blocking XREAD, one entry at a time: written to every hot leg, then counted as read."""
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._followed: dict[str, Followed] = {}
         self.pages = Pages()
         self._opening: dict[str, asyncio.Lock] = {}
@@ -55,6 +55,8 @@ class LogReader:
         """Called for each entry of the control stream: kind of news, and whose."""
         self.on_reconnect: Callable[[], None] = lambda: None
         """Called whenever Redis is back: news may have been lost with it."""
+        self.answered_at = 0.0
+        """When Redis last answered this reader, by the loop's clock."""
         self._task: asyncio.Task[None] | None = None
         self.delivery = Delivery()
         self._rest = Rest()
@@ -62,11 +64,15 @@ class LogReader:
 
     def followed(self, stream: Stream, partition: str) -> Followed | None:
         """Return the log of ``partition`` if this process reads it already."""
-        return self._followed.get(LogName(stream.name, partition, self._prefix).log)
+        return self._followed.get(LogName(stream.name, partition, self.prefix).log)
+
+    def all_followed(self) -> list[Followed]:
+        """Return every log that this process reads."""
+        return list(self._followed.values())
 
     async def follow(self, stream: Stream, partition: str) -> Followed:
         """Return the log of ``partition``, read from now on. Raises ``redis.RedisError``."""
-        name = LogName(stream.name, partition, self._prefix)
+        name = LogName(stream.name, partition, self.prefix)
         lock = self._opening.setdefault(name.log, asyncio.Lock())
         async with lock:
             if name.log not in self._followed:
@@ -80,6 +86,7 @@ class LogReader:
     def start(self) -> None:
         """Begin to read, if that has not begun."""
         if self._task is None:
+            self.answered_at = asyncio.get_running_loop().time()
             self._task = asyncio.create_task(self._run(), name="log reader")
 
     def unfollow(self, followed: Followed) -> None:
@@ -108,6 +115,7 @@ class LogReader:
             try:
                 await self._find_control()
                 await self._check_all()
+                self.answered_at = asyncio.get_running_loop().time()
                 self.connected.set()
                 self.on_reconnect()
                 while True:
@@ -133,6 +141,7 @@ class LogReader:
         ids = [*self._signals.values(), *(entry_id(followed.position) for followed in logs)]
         reply = await ask(client, "XREAD", "COUNT", PAGE, "BLOCK", BLOCK_MS, "STREAMS", *names, *ids)
         began, arrived_at = self._loop.time(), time.time()
+        self.answered_at = began
         unborn, taken, full = not reply, 0, False
         for raw_name, entries in reply or []:
             name = raw_name.decode()
@@ -190,7 +199,7 @@ class LogReader:
         if not unborn:
             return
         members = [f"{followed.log.stream.name}\n{followed.log.name.partition}" for followed in unborn]
-        born = await ask(shared_redis(), "SMISMEMBER", logs_key(self._prefix), *members)
+        born = await ask(shared_redis(), "SMISMEMBER", logs_key(self.prefix), *members)
         for followed, exists in zip(unborn, born, strict=True):
             if exists:
                 await self._check(followed)

@@ -38,6 +38,9 @@ class Session(Protocol):
     def waiting_bytes(self) -> int:
         """Return how much of what was sent still waits in this process."""
 
+    def announce_end(self, reconnect_within_s: float, deadline_s: float) -> bool:
+        """Tell the client that this process stops soon; False when its family has no words for that."""
+
     def drain(self) -> None:
         """Tell the client that this process stops, and close as its family does."""
 

@@ -53,7 +53,9 @@ HANDSHAKE_TIMEOUT_S = env.positive_float("HANDSHAKE_TIMEOUT_S", 5.0)
 PENDING_HANDSHAKES_PER_ADDRESS = env.integer(
     "PENDING_HANDSHAKES_PER_ADDRESS", 100, minimum=0, maximum=1_000_000
 )
+# Both maxima together stay below the 30 s after which the supervisor kills.
 DRAIN_NOTICE_S = env.integer("DRAIN_NOTICE_S", 0, minimum=0, maximum=10)
+DRAIN_S = env.integer("DRAIN_S", 10, minimum=0, maximum=15)
 FRAME_BYTES_MAX = env.integer("FRAME_BYTES_MAX", 65_536, minimum=1_024, maximum=16_777_216)
 FRAMES_PER_S = env.integer("FRAMES_PER_S", 1_000, minimum=0, maximum=10_000_000)
 PING_INTERVAL_S = env.positive_float("PING_INTERVAL_S", 20.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Collection
@@ -15,7 +14,9 @@ from cache_streams.authentication import AuthenticationRefused, login_of
 from cache_streams.carriers import NATIVE_PROTOCOL
 from cache_streams.consumers.native_book import Book
 from cache_streams.consumers.native_operations import WARNINGS_LIMIT, Answer, Operations
+from cache_streams.consumers.native_signs import Signs
 from cache_streams.consumers.socket import Message, SocketConsumer
+from cache_streams.freshness import freshness_of
 from cache_streams.metrics import REQUEST_ERRORS
 from cache_streams.permissions import has_lost
 from cache_streams.protocol.allowance import Allowance, limit_of
@@ -32,9 +33,6 @@ from cache_streams.recent import AuthenticationUnavailable
 from cache_streams.sessions import loop_sessions
 from cache_streams.subscription import Subscription
 
-TICKS_PER_HEARTBEAT = 5
-EXPIRING_S = 60.0
-
 logger = structlog.get_logger(__name__)
 
 
@@ -43,15 +41,12 @@ class NativeConsumer(SocketConsumer):
 
     family = Family.NATIVE
 
-    _expiring: asyncio.TimerHandle | None = None
-    _beat: asyncio.TimerHandle | None = None
-
     async def opened(self) -> None:
         self.connection_id = self.socket_id
         self._book = Book(self.layer, self.outlet, lambda: self.end(SLOW_CONSUMER))
         self._allowance = Allowance(limit_of(settings.NATIVE_REQUESTS_PER_S), time.monotonic())
         self._operations = Operations(self._book, self._allowance, lambda: self.rights)
-        self._bad = self._quiet = 0
+        self._bad = 0
         self._say(
             frames.Welcome(
                 connection_id=self.connection_id,
@@ -69,12 +64,12 @@ class NativeConsumer(SocketConsumer):
                 warnings=[],
             )
         )
-        self._tick()
+        self._signs = Signs(self.outlet, self._book, freshness_of(self.layer.reader), self._say)
+        self._signs.expect_end(self.login.expires_at)
+        self._signs.start()
 
     async def closed(self) -> None:
-        for timer in (self._beat, self._expiring):
-            if timer is not None:
-                timer.cancel()
+        self._signs.stop()
         await self._book.end(self._book.members())
 
     def memberships(self) -> Collection[Subscription]:
@@ -132,6 +127,7 @@ class NativeConsumer(SocketConsumer):
             )
             self._say(ack)
             answer.then()
+            self._signs.begun(answer.begun)
 
     async def _answer(self, head: Head, wait_ms: int) -> Answer:
         if wait_ms:
@@ -167,12 +163,12 @@ class NativeConsumer(SocketConsumer):
             raise Refused("INTERNAL_ERROR", "users cannot be looked up now") from None
         if login.identity.user_id != self.identity.user_id:
             raise Refused("AUTH_CONFLICT", "the token belongs to another user")
-        for timer in (self._expiry, self._expiring):
-            if timer is not None:
-                timer.cancel()
+        if self._expiry is not None:
+            self._expiry.cancel()
         lost = has_lost(self.rights, login.identity.rights)
         self.scope["login"] = login  # type: ignore[typeddict-unknown-key]  # where the middleware put the first
         self._arm_expiry()
+        self._signs.expect_end(login.expires_at)
         loop_sessions().add(self.identity.user_id, self)  # news that came meanwhile were about the old login
         ended = self._book.beyond(self.rights) if lost else []
         await self._book.end(ended)
@@ -182,34 +178,9 @@ class NativeConsumer(SocketConsumer):
             {"token_expires_at": login.expires_at, "subscriptions": ends}, warnings[:WARNINGS_LIMIT]
         )
 
-    # -- signs of life ------------------------------------------------------------------------------------------------
-
-    def _tick(self) -> None:
-        """Say that the socket lives if nothing else did for a while; into a full outlet nothing is said."""
-        every_s = settings.HEARTBEAT_S / TICKS_PER_HEARTBEAT
-        self._beat = asyncio.get_running_loop().call_later(every_s, self._tick)
-        if self.outlet.wrote:
-            self.outlet.wrote, self._quiet = False, 0
-            return
-        self._quiet += 1
-        if self._quiet >= TICKS_PER_HEARTBEAT and not self.outlet.paused:
-            self._say(frames.Heartbeat(time=time.time(), **_present(behind=self._behind())))
-            self.outlet.wrote, self._quiet = False, 0
-
-    def _behind(self) -> frames.Behind | None:
-        cold = [m.subscription for m in self._book.members() if not m.subscription.hot]
-        if not cold:
-            return None
-        return frames.Behind(subscriptions=len(cold), updates=sum(each.behind() for each in cold))
-
-    def _arm_expiry(self) -> None:
-        super()._arm_expiry()
-        expires_at = self.login.expires_at
-        if expires_at is not None:
-            left = expires_at - time.time() - EXPIRING_S
-            frame = frames.TokenExpiring(expires_at=expires_at)
-            loop = asyncio.get_running_loop()
-            self._expiring = loop.call_later(max(left, 0.0), self._say, frame)
+    def announce_end(self, reconnect_within_s: float, deadline_s: float) -> bool:
+        self._signs.draining(reconnect_within_s, deadline_s)
+        return True
 
     def _say(self, frame: Any) -> None:  # Any: msgspec encodes every struct of frames.py
         self.outlet.send(frames.encode(frame))

@@ -40,11 +40,12 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the acknowledgement of a request adds, and what begins once it was written."""
+    """What the acknowledgement of a request adds, what begins once it was written, and with which subscriptions."""
 
     added: Mapping[str, Any] = field(default_factory=dict)  # Any: fields of the acknowledgement's own type
     warnings: Sequence[str] = ()
     then: Callable[[], None] = lambda: None
+    begun: Sequence[Member] = ()
 
 
 class Operations:
@@ -74,7 +75,9 @@ class Operations:
             for member in members:
                 member.subscription.start(snapshot=asked.snapshot)
 
-        return Answer({"subscriptions": [member.subscribed() for member in members]}, warnings, start)
+        return Answer(
+            {"subscriptions": [member.subscribed() for member in members]}, warnings, start, members
+        )
 
     async def _unsubscribe(self, head: Head) -> Answer:
         ended = self._named(head.given)

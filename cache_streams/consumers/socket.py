@@ -167,6 +167,10 @@ class SocketConsumer(AsyncConsumer):
         """Return how much of what was sent still waits in this process."""
         return self.outlet.buffered()
 
+    def announce_end(self, reconnect_within_s: float, deadline_s: float) -> bool:
+        """Tell the client that this process stops soon; False when its family has no words for that."""
+        return False
+
     def drain(self) -> None:
         """Close as a planned stop does; what the client has been sent is what it may resume from."""
         self.end(shutdown(self.family))

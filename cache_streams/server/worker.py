@@ -16,6 +16,8 @@ from cache_streams.sessions import loop_sessions
 
 # Below the supervisor's patience, so that a worker ends itself before it is killed.
 _DRAIN_S = 25
+# As above, from the signal on: DRAIN_NOTICE_S and DRAIN_S are at most 25 together, which leaves 2 for the closes.
+_LEAVE_S = 27.0
 _COLLECT_AFTER = (20_000, 20, 50)
 """Objects made, and collections of the younger generation, after which the garbage collector looks."""
 
@@ -39,10 +41,11 @@ class _Worker(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         STOPPING.set()
+        ends_at = asyncio.get_running_loop().time() + _LEAVE_S
         await asyncio.sleep(settings.DRAIN_NOTICE_S)  # balancers look, and send nobody new
         for server in self.servers:
             server.close()  # accept nobody who would have to be sent away at once
-        await drain(loop_sessions())
+        await drain(loop_sessions(), settings.DRAIN_S, ends_at)
         await super().shutdown(sockets)
 
 

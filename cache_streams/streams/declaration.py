@@ -154,7 +154,8 @@ class Stream:
 
     ``key_fields`` name the parts of a key; ``partition`` is the key field whose value names the log, None spreads
     the keys over a fixed number of shard logs. ``owner`` is the key field that says whose the value is (audiences
-    OWNER and SELF). ``layout`` is None for a stream that only ``group_send`` feeds.
+    OWNER and SELF). ``rhythm_s`` is the longest that the source of a whole partition is quiet while it lives; None when
+    silence says nothing. ``layout`` is None for a stream that only ``group_send`` feeds.
     """
 
     name: str
@@ -166,6 +167,7 @@ class Stream:
     layout: Layout | None
     partition: str | None = None
     owner: str | None = None
+    rhythm_s: float | None = None
 
 
 SNAPSHOT_TAIL = 100

@@ -73,5 +73,6 @@ TICKERS = Stream(
     mode=Mode.LATEST,
     audience=Audience.ANY_USER,
     partition="exchange",
+    rhythm_s=5.0,
     layout=HashFields("tickers:{exchange}", decode, hints="ticker_updates:{exchange}:{field}"),
 )
