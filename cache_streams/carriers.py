@@ -78,6 +78,17 @@ def carried_key(scope: Scope, header: str) -> str | None:
     return _only([key for key in sent if key])
 
 
+def carrier_name(scope: Scope, offer: Offer, key_header: str) -> str:
+    """Return by what a handshake that was let in authenticates, the first of several."""
+    if _header_tokens(scope):
+        return "header"
+    if any(map(_is_token, offer.offered)):
+        return "subprotocol"
+    if headers(scope, key_header.lower().encode("ascii")):
+        return "api_key"
+    return "query" if _query(scope).get("token") else "ticket"
+
+
 def _only(carried: list[str]) -> str | None:
     if len(set(carried)) > 1:
         raise CarrierRefused("AUTH_CONFLICT")

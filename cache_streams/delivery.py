@@ -33,8 +33,10 @@ class Delivery:
     def entry(self, group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
         """Gather what an entry makes for every hot leg of a group that has not seen it; return the bytes rendered."""
         rendered_bytes = frames = 0
+        if entry.update is None:
+            return 0
         for rendition in list(group.hot):
-            targets = group.targets(rendition, entry.position)
+            targets = group.targets(rendition, entry.position, entry.update)
             if not targets.count:
                 continue
             for payload in rendered(rendition, entry, epoch):

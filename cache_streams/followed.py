@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from cache_streams.log import Log
@@ -13,6 +13,7 @@ from cache_streams.places import START, Position
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.state import KeyStates
 from cache_streams.streams.declaration import Key, Kind
+from cache_streams.streams.update import Update
 from cache_streams.targets import Targets
 
 
@@ -26,15 +27,20 @@ class Leg(Protocol):
     def epoch_changed(self) -> None:
         """The log's contents are not those that this leg knew: start again from a snapshot."""
 
+    def log_lost(self) -> None:
+        """The log cannot be read until Redis is back."""
+
 
 class Group:
     """Hot legs of one key, by what they send, so that a frame is rendered once for all that send the same."""
 
-    __slots__ = ("_targets", "ahead", "hot")
+    __slots__ = ("_targets", "ahead", "hot", "unless")
 
     def __init__(self) -> None:
         self.hot: dict[Rendition, dict[Leg, None]] = {}
         self.ahead: dict[Leg, Position] = {}
+        self.unless: dict[Leg, Callable[[Update], bool]] = {}
+        """Legs that were told more than the log holds, and what says that it has caught up with them."""
         self._targets: dict[Rendition, Targets] = {}
 
     def add(self, leg: Leg) -> None:
@@ -47,16 +53,21 @@ class Group:
         legs = self.hot[leg.rendition]
         del legs[leg]
         self._targets.pop(leg.rendition, None)
+        self.unless.pop(leg, None)
         if not legs:
             del self.hot[leg.rendition]
 
-    def targets(self, rendition: Rendition, at: Position) -> Targets:
+    def targets(self, rendition: Rendition, at: Position, update: Update) -> Targets:
         """Return whoever has not seen the entry ``at`` yet: a new leg may have read past the reader."""
         for leg, seen in list(self.ahead.items()):
             if at > seen:
                 del self.ahead[leg]
-        if self.ahead:
-            return _targets(leg for leg in self.hot[rendition] if leg not in self.ahead)
+        legs = self.hot[rendition]
+        for leg, caught_up in list(self.unless.items()):
+            if leg in legs and leg not in self.ahead and caught_up(update):
+                del self.unless[leg]
+        if self.ahead or self.unless:
+            return _targets(leg for leg in legs if leg not in self.ahead and leg not in self.unless)
         targets = self._targets.get(rendition)
         if targets is None:
             targets = self._targets[rendition] = _targets(self.hot[rendition])
@@ -129,10 +140,17 @@ class Followed:
         # From this loop step on the reader keeps it: nothing was read in between.
         view.states, view.seen, view.live = states, seen, True
 
-    def join(self, under: Key, leg: Leg, seen: Position) -> None:
-        """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands."""
+    def join(
+        self, under: Key, leg: Leg, seen: Position, unless: Callable[[Update], bool] | None = None
+    ) -> None:
+        """Make a leg hot that has seen everything up to ``seen``, which may be beyond where the reader stands.
+
+        ``unless``: the leg is given nothing before that returns True for an update.
+        """
         group = self.groups.setdefault(under, Group())
         group.add(leg)
+        if unless is not None:
+            group.unless[leg] = unless
         if seen > self.position:
             group.ahead[leg] = seen
 

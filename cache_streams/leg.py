@@ -77,6 +77,9 @@ class KeyLeg:
         self.needs_snapshot = True
         self._owner.leg_started_over()
 
+    def log_lost(self) -> None:
+        """Wait: what is missed meanwhile stands in the log."""
+
     def jump(self, view: View) -> None:
         """Stand where the reader's view stands; what lies before it need not be sent."""
         self.cool()

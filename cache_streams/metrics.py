@@ -51,6 +51,11 @@ LOG_BYTES_BUDGET = Gauge(
     "gw_log_bytes_budget",
     "LOG_BYTES_BUDGET, for comparison with the sum of gw_log_bytes; 0 while not leading.",
 )
+ARCHIVE_READS = Counter(
+    "gw_archive_reads_total",
+    "Pages of rows that sockets read because the log's view did not hold them.",
+    ["stream"],
+)
 TAIL_SKIPPED = Counter("gw_tail_skipped_total", "List elements not carried, by reason.", ["stream", "reason"])
 LOG_READS = Counter("gw_log_reads_total", "Entries that this process' reader took from the logs.", ["stream"])
 PARTITIONS = Gauge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from cache_streams.authentication import (
     AuthenticationRefused,
     authenticate,
 )
-from cache_streams.carriers import NoSupportedSubprotocol, read_offer
+from cache_streams.carriers import NoSupportedSubprotocol, carrier_name, read_offer
 from cache_streams.metrics import REFUSALS
 from cache_streams.recent import AuthenticationUnavailable
 
@@ -34,6 +35,11 @@ _TEXTS = {
     "NOT_FOUND": "Not Found",
     "SERVICE_UNAVAILABLE": "Authentication error",
 }
+AGENTS_PATH = r"api/v1/cache/ws/agents/(?P<client_id>[A-Za-z0-9_-]{1,64})/?"
+"""The agents' own path, below the root; ``AGENTS_ALIAS_PATHS`` are the others."""
+
+_ENDS = {"SERVICE_UNAVAILABLE": ("INTERNAL_ERROR", 1011)}
+"""Codes that an accepted socket is told otherwise than an HTTP client."""
 _STATUS = {"FORBIDDEN": 403, "NOT_FOUND": 404, "SERVICE_UNAVAILABLE": 503}
 _UNAUTHORIZED = 401
 
@@ -71,19 +77,35 @@ class TokenAuthMiddleware:
             login = ANONYMOUS if _needs_no_token(scope) else await authenticate(scope, offer)
         except AuthenticationUnavailable:
             logger.exception("user store unavailable")
-            await refuse(scope, receive, send, "SERVICE_UNAVAILABLE")
+            if is_agents_path(scope):
+                await refuse_after_accept(scope, receive, send, "SERVICE_UNAVAILABLE", offer.echo)
+            else:
+                await refuse(scope, receive, send, "SERVICE_UNAVAILABLE")
         except AuthenticationRefused as refused:
-            if offer.browser:
-                _note_refusal(scope, refused.code)
-                await refuse_after_accept(receive, send, refused.code, offer.echo)
+            if offer.browser or is_agents_path(scope):
+                await refuse_after_accept(scope, receive, send, refused.code, offer.echo)
             else:
                 await refuse(scope, receive, send, refused.code)
         else:
-            await self.app({**scope, "login": login, "echo": offer.echo}, receive, send)
+            carrier = carrier_name(scope, offer, settings.API_KEY_HEADER_NAME)
+            await self.app({**scope, "login": login, "echo": offer.echo, "carrier": carrier}, receive, send)
+
+
+def is_agents_path(scope: Message) -> bool:
+    """Return whether a socket is for the agents family, whose clients are always told on the socket why they are refused."""
+    path = _path(scope)
+    return (
+        path.rstrip("/") in settings.AGENTS_ALIAS_PATHS or re.fullmatch(f"/{AGENTS_PATH}", path) is not None
+    )
+
+
+def _path(scope: Message) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _needs_no_token(scope: Message) -> bool:
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    path = _path(scope)
     return settings.ROOT_MOUNT and not settings.ROOT_MOUNT_AUTH and (path == "/ws" or path.startswith("/ws/"))
 
 
@@ -110,20 +132,24 @@ async def refuse(scope: Message, receive: Receive, send: Send, code: str) -> Non
     await send({"type": "websocket.http.response.body", "body": json.dumps(body).encode()})
 
 
-async def refuse_after_accept(receive: Receive, send: Send, code: str, echo: str | None) -> None:
-    """Accept, say why, close 1008, back to back: a browser sees no HTTP status, and nobody takes this for a login."""
+async def refuse_after_accept(
+    scope: Message, receive: Receive, send: Send, code: str, echo: str | None
+) -> None:
+    """Accept, say why, close 1008 (1011 if the fault is here), back to back: a browser sees no HTTP status."""
+    _note_refusal(scope, code)
     await receive()
+    told, close = _ENDS.get(code, (code, 1008))
     error = {
         "type": "error",
         "success": False,
-        "error_code": code,
+        "error_code": told,
         "error": _TEXTS[code],
         "error_message": _TEXTS[code],
         "details": {},
         "request_id": None,
-        "retryable": False,
+        "retryable": code in _ENDS,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     await send({"type": "websocket.accept", "subprotocol": echo})
     await send({"type": "websocket.send", "text": json.dumps(error)})
-    await send({"type": "websocket.close", "code": 1008, "reason": code.lower()})
+    await send({"type": "websocket.close", "code": close, "reason": told.lower()})

@@ -125,6 +125,9 @@ class LogReader:
                     logger.warning("log reader lost Redis", error=type(error).__name__)
                     READER_RECONNECTS.inc()
                 self.connected.clear()
+                for followed in list(self._followed.values()):
+                    for leg in list(followed.legs):
+                        leg.log_lost()
                 await asyncio.sleep(RETRY_S)
             except Exception:  # a defect of ours must not leave every socket of this process without updates
                 logger.exception("log reader failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.urls import re_path
 
 from cache_streams.consumers.accounts import AccountsConsumer, BalancesConsumer
+from cache_streams.consumers.agents import AgentsConsumer
 from cache_streams.consumers.base import BaseConsumer
 from cache_streams.consumers.bots import BotsConsumer
 from cache_streams.consumers.declared import declared_consumer, declared_pattern
@@ -20,8 +22,9 @@ from cache_streams.consumers.process import ProcessConsumer
 from cache_streams.consumers.rpc import RpcConsumer
 from cache_streams.consumers.tickers import TickersConsumer
 from cache_streams.consumers.trades import TradesConsumer
-from cache_streams.middleware import Message, Receive, Send, refuse
+from cache_streams.middleware import AGENTS_PATH, Message, Receive, Send, refuse
 from cache_streams.streams import REGISTRY
+from cache_streams.streams.agents import AGENTS
 from cache_streams.streams.declaration import Stream
 
 PREFIX = "api/v1/cache/"
@@ -60,7 +63,7 @@ def _family(prefix: str, registry: Sequence[Stream]) -> list[Any]:  # Any: as ab
             market = r"(?P<exchange>[^/]+)/(?P<symbol>.+)"
             routes.append(_route(rf"^{prefix}ws/{consumer.domain}/{market}$", application))
     routes.append(_route(rf"^{prefix}ws/balances/(?P<connection_id>[^/]+)/?$", BalancesConsumer.as_asgi()))
-    served = {consumer.domain for consumer in DOMAINS}
+    served = {AGENTS.name, *(consumer.domain for consumer in DOMAINS)}
     routes += [
         _route(rf"^{prefix}{declared_pattern(stream)}", declared_consumer(stream).as_asgi())
         for stream in registry
@@ -71,7 +74,13 @@ def _family(prefix: str, registry: Sequence[Stream]) -> list[Any]:  # Any: as ab
 
 def websocket_routes(registry: Sequence[Stream] = REGISTRY) -> URLRouter:
     """Return every route of a socket; the root mount is the one that a deployment may switch on."""
-    routes = [_route(NATIVE, NativeConsumer.as_asgi()), *_family(PREFIX, registry)]
+    agents = AgentsConsumer.as_asgi()
+    routes = [
+        _route(NATIVE, NativeConsumer.as_asgi()),
+        _route(f"^{AGENTS_PATH}$", agents),
+        *(_route(rf"^{re.escape(path[1:])}/?$", agents) for path in settings.AGENTS_ALIAS_PATHS),
+        *_family(PREFIX, registry),
+    ]
     if settings.ROOT_MOUNT:
         routes += _family("", registry)
     return URLRouter([*routes, _route(r"", unknown_path)])

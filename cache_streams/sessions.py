@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -73,6 +74,10 @@ class Sessions:
         """Return every open socket."""
         # Copies, because metrics are also asked for from other threads.
         return [session for sessions in list(self._open.values()) for session in list(sessions)]
+
+    def of(self, user_id: int) -> Collection[Session]:
+        """Return the open sockets of one user, oldest first."""
+        return self._open.get(user_id, {}).keys()
 
     def remove(self, user_id: int, session: Session) -> None:
         """Stop watching over a socket."""

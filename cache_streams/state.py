@@ -59,6 +59,11 @@ class KeyStates:
             newest.append(update)
         return newest[::-1]
 
+    def newer(self, key: Key, seq: int) -> list[Update]:
+        """Return the held updates of a key with greater numbers, oldest first; those before them may be missing."""
+        _, held = self._keys.get(key) or (0, self._nothing())
+        return [update for update in _each(held) if update.seq > seq]
+
     def snapshots(self, cursor: str = "") -> list[KeySnapshot]:
         """Return the state of every key that ever held anything; ``cursor`` names where in the log that is."""
         return [KeySnapshot(key, seq, tuple(_each(held)), cursor) for key, (seq, held) in self._keys.items()]

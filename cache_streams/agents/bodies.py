@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -12,7 +12,7 @@ from cache_streams.agents.models import STATUSES, AgentRun
 from cache_streams.agents.refusals import AgentRefused, Invalid
 from cache_streams.agents.selectors import PAGE_MAX, Standing
 from cache_streams.agents.services import Appended, Started
-from cache_streams.protocol.agent_forms import timestamp
+from cache_streams.protocol.agent_forms import WireForm, on_the_wire, timestamp
 
 Json = dict[str, Any]  # Any: JSON of any shape
 Query = Mapping[str, str]
@@ -122,6 +122,17 @@ def run(found: AgentRun) -> Json:
             for tool in found.open_tools
         ],
         "user_context": found.context,
+    }
+
+
+def events_of(run_id: str, last_seq: int, after: int, events: Sequence[Json], form: WireForm) -> Json:
+    """Return a page of one run's events after the number ``after``; ``has_more`` says whether to ask again."""
+    told = events[-1]["seq"] if events else max(after, last_seq)
+    return {
+        "run_id": run_id,
+        "events": [on_the_wire(event, form, replayed=True) for event in events],
+        "last_seq": told,
+        "has_more": told < last_seq,
     }
 
 

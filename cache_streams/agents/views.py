@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -140,15 +138,7 @@ class RunEventsView(AgentView):
             raise run_not_found()
         query = bodies.read_page_query(request.query_params, "after_seq")
         events = selectors.events_of_run(caller.user_id, run_id, query.after, query.limit)
-        last_seq = events[-1]["seq"] if events else max(query.after, run.last_seq)
-        return Response(
-            {
-                "run_id": run_id,
-                "events": [_frame(event) for event in events],
-                "last_seq": last_seq,
-                "has_more": last_seq < run.last_seq,
-            }
-        )
+        return Response(bodies.events_of(run_id, run.last_seq, query.after, events, _form()))
 
     @extend_schema(
         operation_id="agents_run_events_append",
@@ -199,7 +189,7 @@ class EventsView(AgentView):
         return Response(
             {
                 **start.body,
-                "events": [_frame(event) for event in events],
+                "events": [on_the_wire(event, _form(), replayed=True) for event in events],
                 "cursor": cursor,
                 "has_more": standing is not None and cursor < standing.last,
             }
@@ -226,9 +216,9 @@ class AllRunsView(AgentView):
         return Response({"runs": [bodies.metadata(run) for run in selectors.runs_of_all(**query)]})
 
 
-def _frame(event: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
+def _form() -> WireForm:
     form: WireForm = settings.AGENTS_WIRE_FORM  # type: ignore[assignment]  # the settings allow these only
-    return on_the_wire(event, form, replayed=True)
+    return form
 
 
 def _translated(refused: AgentRefused) -> APIException:

@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 from django.conf import settings
 
+from cache_streams.agents.runner import loop_runs
 from cache_streams.health import STOPPING
 from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
@@ -45,6 +46,7 @@ class _Worker(uvicorn.Server):
         await asyncio.sleep(settings.DRAIN_NOTICE_S)  # balancers look, and send nobody new
         for server in self.servers:
             server.close()  # accept nobody who would have to be sent away at once
+        await loop_runs().close()  # their sockets still hear how each run ended
         await drain(loop_sessions(), settings.DRAIN_S, ends_at)
         await super().shutdown(sockets)
 

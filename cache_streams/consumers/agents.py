@@ -1,0 +1,254 @@
+"""The agents family: one socket per console, told everything that its user's agents report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from cache_streams.agents.refusals import AgentRefused, Invalid
+from cache_streams.agents.rights import Caller
+from cache_streams.consumers.agent_beginning import active_runs, begin, read_asked, standing_of
+from cache_streams.consumers.agent_feed import AgentFeed
+from cache_streams.consumers.agent_pulse import Pulse
+from cache_streams.consumers.agent_requests import AgentRequests, fresh_login
+from cache_streams.consumers.agent_welcome import moment, moment_or_none, welcome
+from cache_streams.consumers.socket import Message, SocketConsumer
+from cache_streams.metrics import REQUEST_ERRORS
+from cache_streams.protocol.agents import frames
+from cache_streams.protocol.agents.requests import BAD_IN_A_ROW_LIMIT, BadFrame, Request, read_frame
+from cache_streams.protocol.allowance import Allowance
+from cache_streams.protocol.close_codes import (
+    AUTH_CONFLICT,
+    INTERNAL_ERROR,
+    INVALID_CURSOR,
+    RATE_LIMITED,
+    SERVER_SHUTDOWN,
+    TOO_LARGE,
+    TOO_MANY_CONNECTIONS,
+    UNSUPPORTED,
+    Close,
+    Family,
+)
+from cache_streams.protocol.strict_json import Json
+from cache_streams.sessions import loop_sessions
+
+RETRY_AFTER_MS = 500
+_QUERY_FIELDS = 64
+
+logger = structlog.get_logger(__name__)
+
+
+class AgentsConsumer(SocketConsumer):
+    """One socket of ``/ws/agents/{client_id}`` or of an alias path."""
+
+    family = Family.AGENTS
+
+    _pulse: Pulse | None = None
+    _ended = False
+
+    async def opened(self) -> None:
+        user_id = self.identity.user_id
+        self.connection_id = f"agents-{self.socket_id.removeprefix('c-')}"
+        self._feed = AgentFeed(self.layer, self.outlet, user_id)
+        self._requests = AgentRequests(lambda: self.login)
+        self._allowance = Allowance(settings.AGENTS_FRAMES_PER_MINUTE, _minutes())
+        self._bad = self._received = 0
+        self._warned = False
+        alike = sum(isinstance(session, AgentsConsumer) for session in loop_sessions().of(user_id))
+        if alike > settings.AGENTS_SOCKETS_PER_USER:
+            self.end(TOO_MANY_CONNECTIONS)
+            return
+        try:
+            await self._begin()
+        except DatabaseError:
+            logger.exception("agents socket could not begin")
+            self.end(INTERNAL_ERROR)
+        except AgentRefused:  # gone since the token was checked
+            self.end(INTERNAL_ERROR)
+
+    async def _begin(self) -> None:
+        def look(caller: Caller) -> tuple[Any, ...]:  # Any: what is unpacked below
+            standing = standing_of(caller)
+            return caller, standing, active_runs(caller, standing)
+
+        caller, standing, (active, resume_after) = await self._requests.asking(look)
+        scope: dict[str, Any] = {**self.scope}  # Any: the middleware added to what ASGI has
+        self._say(
+            welcome(
+                self.identity,
+                caller,
+                standing,
+                active,
+                resume_after=resume_after,
+                connection_id=self.connection_id,
+                client_id=scope["url_route"]["kwargs"].get("client_id"),
+                carrier=scope["carrier"],
+                subprotocol=scope["echo"],
+                expires_at=self.login.expires_at,
+            )
+        )
+        self._pulse = Pulse(self.outlet, self._heartbeat)
+        self._expect_end()
+        if caller.may("read"):
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=_QUERY_FIELDS)
+            asked = {name: values[-1] for name, values in query.items()}
+            await self._guarded(Request("subscribe", asked), replying=False)
+
+    async def closed(self) -> None:
+        if self._pulse is not None:
+            self._pulse.stop()
+        await self._feed.stop()
+
+    def end(self, close: Close) -> None:
+        """Close the socket; why is told in a frame before."""
+        if not self._ended:
+            self._ended = True
+            if close is SERVER_SHUTDOWN:
+                self._say(frames.ServerShutdown(retry_after_ms=RETRY_AFTER_MS))
+            elif close is not INVALID_CURSOR:  # was told where it was found
+                text = f"{close.meaning[0].upper()}{close.meaning[1:]}."
+                self._say_error(close.reason.upper().replace(" ", "_"), text)
+        super().end(close)
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    async def websocket_receive(self, message: Message) -> None:
+        """Answer one frame; only binary, excess or too many bad ones end the socket."""
+        text: str | None = message.get("text")
+        if self._ended:
+            return
+        if text is None or len(text) > settings.FRAME_BYTES_MAX:  # where the server itself has no such limit
+            self.end(UNSUPPORTED if text is None else TOO_LARGE)
+            return
+        # A client that does not read its answers gets no more questions answered.
+        await self.outlet.writable()
+        self._received += 1
+        if self._excess():
+            return
+        try:
+            request = read_frame(text)
+        except BadFrame as bad:
+            self._refuse(bad.code, bad.text, Request(bad.action or "", {}, bad.request_id))
+            return
+        await self._guarded(request)
+
+    def _excess(self) -> bool:
+        """Return whether a frame is one too many: the first is told so, the next ends the socket."""
+        if not self._allowance.take(_minutes()):
+            self._warned = False
+            return False
+        if self._warned:
+            self.end(RATE_LIMITED)
+        else:
+            self._warned = True
+            self._say_error("RATE_LIMITED", f"At most {settings.AGENTS_FRAMES_PER_MINUTE} frames per minute.")
+        return True
+
+    async def _guarded(self, request: Request, *, replying: bool = True) -> None:
+        """Answer a request, or say why not."""
+        try:
+            result = await self._answer(request)
+        except BadFrame as bad:
+            self._refuse(bad.code, bad.text, request)
+        except Invalid as invalid:
+            self._refuse(invalid.code, invalid.text, request, {"errors": invalid.errors})
+        except AgentRefused as refused:
+            self._refuse(refused.code, refused.text, request, refused.details)
+            if refused.code == "INVALID_CURSOR":
+                self.end(INVALID_CURSOR)
+        except Exception:
+            logger.exception("request failed", action=request.action)
+            self._refuse("INTERNAL_ERROR", "This request failed.", request)
+        else:
+            self._bad = 0
+            if result is not None and replying:
+                self._say(frames.Reply(request_id=request.request_id, action=request.action, result=result))
+            self._feed.start()
+
+    async def _answer(self, request: Request) -> Mapping[str, Json] | None:
+        """Return the result that a reply carries; None when the request was answered by a frame of its own kind."""
+        match request.action:
+            case "ping" | "heartbeat" | "noise":
+                self._say_life(request)
+                return None
+            case "ack":
+                return {"cursor": request.params.get("cursor")}
+            case "subscribe":
+                asked = read_asked(request.params)
+                beginning = await self._requests.asking(lambda caller: begin(caller, asked))
+                await self._feed.follow(beginning)
+                return {"cursor": beginning.told, "tail": beginning.until}
+            case "unsubscribe":
+                await self._feed.stop()
+                return {"cursor": self._feed.told}
+            case "reauthenticate":
+                return await self._reauthenticate(request)
+        return await self._requests.answer(request)
+
+    def _say_life(self, request: Request) -> None:
+        now = moment()
+        if request.action == "ping":
+            data = {"user_id": str(self.identity.user_id)}
+            named = {} if request.request_id is None else {"request_id": request.request_id}
+            self._say(frames.Pong(timestamp=now, echo=request.params.get("timestamp"), data=data, **named))
+        elif request.action == "heartbeat":
+            self._say(frames.HeartbeatAck(timestamp=now, data=frames.Healthy(timestamp=now)))
+        elif request.told_type != "heartbeat_ack":
+            self._say(frames.Ignored(received_type=(request.told_type or "")[:64]))
+
+    async def _reauthenticate(self, request: Request) -> Mapping[str, Json] | None:
+        login = await fresh_login(request.params, self.login)
+        if login.identity.user_id != self.identity.user_id:
+            self.end(AUTH_CONFLICT)
+            return None
+        self.scope["login"] = login  # type: ignore[typeddict-unknown-key]  # where the middleware put the first
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._arm_expiry()
+        self._expect_end()
+        return {"token_expires_at": moment_or_none(login.expires_at)}
+
+    def _expect_end(self) -> None:
+        if self._pulse is not None:
+            self._pulse.expect_end(self.login.expires_at, moment_or_none(self.login.expires_at) or "")
+
+    def _refuse(
+        self, code: str, text: str, request: Request, details: Mapping[str, Json] | None = None
+    ) -> None:
+        REQUEST_ERRORS.labels(code).inc()
+        self._say_error(code, text, request=request, details=details)
+        self._bad += 1
+        if self._bad >= BAD_IN_A_ROW_LIMIT:
+            self.end(RATE_LIMITED)
+
+    def _heartbeat(self) -> frames.Heartbeat:
+        stats = frames.Stats(events_sent=self._feed.sent, messages_received=self._received)
+        return frames.Heartbeat(
+            connection_id=self.connection_id, timestamp=moment(), cursor=self._feed.told, stats=stats
+        )
+
+    def _say_error(
+        self,
+        code: str,
+        text: str,
+        *,
+        request: Request | None = None,
+        details: Mapping[str, Json] | None = None,
+    ) -> None:
+        request_id, action = (None, None) if request is None else (request.request_id, request.action or None)
+        self._say(
+            frames.error_frame(code, text, moment(), details=details, request_id=request_id, action=action)
+        )
+
+    def _say(self, frame: Any) -> None:  # Any: every struct of frames.py
+        self.outlet.send(frames.encode(frame))
+
+
+def _minutes() -> float:
+    return time.monotonic() / 60
