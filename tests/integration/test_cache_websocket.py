@@ -86,7 +86,7 @@ class TestMounting:
     ) -> None:
         assert detail(await refusal(live_server_process, path)) == (401, "Missing authentication token")
 
-    @pytest.mark.parametrize("path", ["//ws", "//ws/tickers/c1", "//ws/tickers/kraken/BTC/USDC"])
+    @pytest.mark.parametrize("path", ["//ws/tickers/c1", "//ws/tickers/kraken/BTC/USDC"])
     async def test_nothing_is_mounted_at_the_root_by_default(
         self, live_server_process: LiveServer, path: str
     ) -> None:

@@ -17,6 +17,7 @@ from accounts.standing import revocations
 from cache_streams.recent import AuthenticationUnavailable, Recent
 
 DEADLINE_S = 20.0
+pytestmark = pytest.mark.django_db  # whoever asks in a thread first closes connections that are too old
 
 
 class Store:
@@ -99,14 +100,12 @@ def revoke(*names: str, ended: bool = False) -> None:
         RevokedToken.objects.create(jti=stored_jti(name), user=user, expires_at=end)
 
 
-@pytest.mark.django_db
 def test_revocations_that_still_matter_are_all_told() -> None:
     revoke("one", "two with spaces")
     revoke("over", ended=True)
     assert revocations(2) == frozenset({stored_jti("one"), stored_jti("two with spaces")})
 
 
-@pytest.mark.django_db
 def test_more_revocations_than_are_wanted_are_not_told_at_all() -> None:
     revoke("one", "two")
     assert revocations(1) is None
