@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 COMMAND_TIMEOUT_S = 2.0
@@ -73,11 +75,24 @@ def new_redis(
 
 
 class _Cancellable(AbstractConnection):
-    """A connection whose commands can be cancelled at every moment.
+    """A connection whose commands can be cancelled at every moment, and whose loss is always an error of Redis.
 
     redis-py sends through ``asyncio.wait_for``. Python 3.11's returns normally when the cancellation comes in the very
     step in which the bytes went out: the cancellation is lost, and whoever waits for the task waits for ever.
+
+    uvloop raises RuntimeError, which redis-py passes on, where a transport was closed in the step before it is written
+    to: whoever rightly expects ``redis.RedisError`` would end for good.
     """
+
+    async def connect(self) -> None:
+        """Connect as redis-py does. Raises ``redis.RedisError``."""
+        with _lost_when_closed():
+            await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:  # Any: redis-py's signature, any reply
+        """Read as redis-py does. Raises ``redis.RedisError``."""
+        with _lost_when_closed():
+            return await super().read_response(*args, **options)
 
     async def send_packed_command(
         self,
@@ -87,7 +102,18 @@ class _Cancellable(AbstractConnection):
         """Send as redis-py does. Raises: ``CancelledError`` also when redis-py lost it."""
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        await super().send_packed_command(command, check_health)
+        with _lost_when_closed():
+            await super().send_packed_command(command, check_health)
         if task and task.cancelling() > before:
             await self.disconnect(nowait=True)  # its answer would be taken for that of the next command
             raise asyncio.CancelledError
+
+
+@contextmanager
+def _lost_when_closed() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "closed" not in str(error):
+            raise
+        raise RedisConnectionError("the connection was closed while it was used") from error

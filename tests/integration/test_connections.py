@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cache_streams.connections import ask, new_redis
 
@@ -35,3 +37,20 @@ async def test_a_cancelled_command_leaves_no_answer_behind_for_the_next(redis_ur
             command.cancel()
             await asyncio.wait([command])
             assert await ask(client, "ECHO", "second") == b"second"
+
+
+def test_a_connection_that_closes_while_it_is_written_to_is_lost_not_broken(redis_url: str) -> None:
+    """uvloop says RuntimeError, which nobody who watches over Redis catches."""
+    assert redis_url
+
+    async def write_to_a_closed_one() -> None:
+        async with new_redis(connections=1) as client:
+            await ask(client, "PING")
+            connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py
+            connection._writer.transport.abort()
+            await asyncio.sleep(0)
+            with pytest.raises(RedisConnectionError):
+                await connection.send_command("PING", "x" * 100_000)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(write_to_a_closed_one())
