@@ -74,7 +74,7 @@ def rendered(rendition: Rendition, entry: LogEntry, epoch: str | None) -> Sequen
         if update_at is not None:
             return update_at(entry.update, cursor_text(Cursor(epoch or "", entry.position)), time.time())
         return rendition.update(entry.update, time.time())
-    except Exception:
+    except Exception:  # a defect of one family must not take the reader from the others
         logger.exception("rendition failed", rendition=type(rendition).__name__)
         RENDER_FAILURES.inc()
         return ()

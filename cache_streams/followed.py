@@ -70,7 +70,7 @@ class Group:
             return _targets(leg for leg in legs if leg not in self.ahead and leg not in self.unless)
         targets = self._targets.get(rendition)
         if targets is None:
-            targets = self._targets[rendition] = _targets(self.hot[rendition])
+            targets = self._targets[rendition] = _targets(legs)
         return targets
 
 

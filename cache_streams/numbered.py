@@ -8,7 +8,7 @@ loop step in which nothing is left to write it becomes hot, and the reader handl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,10 +17,13 @@ import structlog
 from redis.exceptions import RedisError
 
 from cache_streams.archive import Archive, ArchiveUnavailable
+from cache_streams.delivery import rendered
 from cache_streams.followed import Followed, View
-from cache_streams.metrics import ARCHIVE_READS, COLD, RENDER_FAILURES, SNAPSHOTS
+from cache_streams.log_entries import LogEntry
+from cache_streams.metrics import ARCHIVE_READS, COLD, SNAPSHOTS
 from cache_streams.outlet import Body, Outlet
 from cache_streams.pacing import STEP_BYTES
+from cache_streams.places import START
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams.declaration import Key, Record, Stream
@@ -230,17 +233,12 @@ class NumberedSubscription:
                 step = 0
                 await asyncio.sleep(0)
 
-    def _bodies(self, update: Update) -> tuple[bytes, ...]:
+    def _bodies(self, update: Update) -> Sequence[bytes]:
         backlog = self._backlog
         rendition = (
             backlog.rendition if backlog is not None and update.seq <= backlog.until else self.rendition
         )
-        try:
-            return tuple(rendition.update(update, update.accepted_time))
-        except Exception:  # a defect of one family; as in delivery.rendered
-            logger.exception("rendition failed", rendition=type(rendition).__name__)
-            RENDER_FAILURES.inc()
-            return ()
+        return rendered(rendition, LogEntry(START, update), None)
 
     def _jump_to(self, number: int) -> None:
         """Go on after ``number``: the rows up to it are no more."""

@@ -134,8 +134,8 @@ class Ingest:
             return refused.code
         except (OperationalError, InterfaceError):
             raise  # the database is away: the entry waits
-        except Exception:
-            logger.exception("ingest entry failed")  # one entry's root: it must not stop those behind it
+        except Exception:  # one entry's root: it must not stop those behind it
+            logger.exception("ingest entry failed")
             return "INTERNAL_ERROR"
         return None
 

@@ -116,8 +116,8 @@ class AgentRuns:
             outcome = "refused"  # its owner has cancelled it, or lost the right to run it
             logger.info("agent run stopped", run_id=report.run_id, code=refused.code)
             await _end(report, Ending.FAILED, "The run was stopped.")
-        except Exception:
-            outcome = "failed"  # a task's root: the run must end, and the log says why
+        except Exception:  # a task's root: the run must end, and the log says why
+            outcome = "failed"
             logger.exception("agent run failed", run_id=report.run_id)
             error = {"code": "RUNNER_FAILED", "message": "The agent failed."}
             await _end(report, Ending.FAILED, "The agent failed.", error=error)

@@ -86,7 +86,7 @@ class Link:
         except TimeoutError:
             await link.close()
             raise LinkEnded(Ending(ABNORMAL, "no welcome")) from None
-        except BaseException:
+        except BaseException:  # a cancelled caller, too, must leave no open socket behind
             await link.close()
             raise
         return link

@@ -162,7 +162,7 @@ class AgentsConsumer(SocketConsumer):
             self._refuse(refused.code, refused.text, request, refused.details)
             if refused.code == "INVALID_CURSOR":
                 self.end(INVALID_CURSOR)
-        except Exception:
+        except Exception:  # a request's root: a defect of ours costs this answer, not the socket
             logger.exception("request failed", action=request.action)
             self._refuse("INTERNAL_ERROR", "This request failed.", request)
         else:

@@ -112,7 +112,7 @@ class NativeConsumer(SocketConsumer):
             answer = await self._answer(head, wait_ms)
         except Refused as refused:
             self._refuse(refused, head.op, head.id, came)
-        except Exception:
+        except Exception:  # a request's root: a defect of ours costs this answer, not the socket
             logger.exception("request failed", op=head.op)
             self._refuse(Refused("INTERNAL_ERROR", "this request failed"), head.op, head.id, came)
         else:

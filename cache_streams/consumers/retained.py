@@ -63,7 +63,7 @@ class RetainedSocket:
                 await self._dispatch(self._waiting.pop(0))
         except StopConsumer:
             return
-        except Exception:
+        except Exception:  # a task's root: the socket is closed and counted
             logger.exception("consumer failed")
             CONSUMER_FAILURES.inc()
             self._close(1011, "internal_error")

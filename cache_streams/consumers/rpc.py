@@ -96,7 +96,7 @@ class RpcConsumer(SocketConsumer):
             raise self._refused(request, "CACHE_ERROR", "The cache does not answer") from None
         except NameTooLong as long:
             raise self._refused(request, "INVALID_PARAMS", str(long)) from None
-        except Exception:
+        except Exception:  # a request's root: a defect of ours costs this answer, not the socket
             logger.exception("action failed", action=request.action.name)
             raise self._refused(request, "INTERNAL_ERROR", "Internal server error") from None
         if result is None:
