@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from channels.layers import get_channel_layer
+from redis import Redis
 
 from cache_streams.layers import CAPACITY, LogBackedChannelLayer
 from cache_streams.metrics import LAYER_DROPPED
@@ -125,10 +126,13 @@ async def test_another_process_reaches_a_channel_of_this_one(layer: Any) -> None
     await elsewhere.flush()
 
 
-async def test_a_process_has_one_redis_subscription_however_many_channels(layer: Any) -> None:
+async def test_a_process_has_one_redis_subscription_however_many_channels(
+    layer: Any, fresh_redis: EmbeddedRedis
+) -> None:
     for _ in range(20):
         await layer.new_channel()
-    subscribed = layer._get_layer()._shards[0]._subscribed_to
+    with Redis.from_url(fresh_redis.url) as client:
+        subscribed = client.execute_command("PUBSUB", "CHANNELS")
     assert len(subscribed) == 1
 
 
