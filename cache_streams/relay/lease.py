@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import uuid
 
 from redis.asyncio import Redis
@@ -43,7 +45,8 @@ class Lease:
     """The right to append. Losing it is noticed late at worst, which is why every append is fenced besides."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
-        self.holder = uuid.uuid4().hex
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        """Machine and process, for whoever reads the lease, and what no other relay has."""
         self._keys = [lease_key(prefix), f"{prefix}:{{relay}}:fence"]
         self._redis = redis
         self._acquire = redis.register_script(_ACQUIRE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from cache_streams.relay.store import Store
 from cache_streams.relay.watches import READS_AT_ONCE, Task, Watch
@@ -27,52 +28,68 @@ class Markets:
         return self._symbols.get((exchange, slashless), slashless)
 
 
+class _Tail:
+    """One list that grows: its reader, and how a task of it ends. Thousands are read per second: nothing is made anew."""
+
+    __slots__ = ("_dirty", "before", "key", "names", "partition", "reader", "slashless")
+
+    def __init__(self, key: str, names: Names, partition: str, reader: TailReader, dirty: set[str]) -> None:
+        self.key, self.partition, self.reader = key, partition, reader
+        self.names = dict(names)
+        self.slashless = names["symbol"]
+        self.before, self._dirty = reader.position, dirty
+
+    def position(self) -> tuple[str, str, str] | None:
+        """Return what to store with the records, None if the reader has not moved."""
+        now = self.reader.position
+        return (self.partition, self.key, now) if now != self.before else None
+
+    def finished(self, *_duration: float) -> None:
+        """Look again at once if the list holds more than a page."""
+        if self.reader.unread:
+            self._dirty.add(self.key)
+
+
 class TailWatch(Watch):
     """Lists that grow to the right."""
 
     def __init__(self, stream: Stream, layout: ListTail, markets: Markets, store: Store) -> None:
         super().__init__(stream)
         self._layout, self._markets, self._store = layout, markets, store
-        self._readers: dict[str, tuple[Names, TailReader]] = {}
+        self._tails: dict[str, _Tail] = {}
         self._dirty: set[str] = set()
 
     def notice(self, redis_key: str) -> bool:
-        if patterns.match(self._layout.pattern, redis_key) is None:
-            return False
-        if redis_key in self._readers or self.admits(len(self._readers)):
-            self._dirty.add(redis_key)
+        if redis_key not in self._tails:
+            if patterns.match(self._layout.pattern, redis_key) is None:
+                return False
+            if not self.admits(len(self._tails)):
+                return True
+        self._dirty.add(redis_key)
         return True
 
     def take(self, now: float, wall: float) -> tuple[list[Task], float | None]:
-        due = list(self._dirty)[:READS_AT_ONCE]
+        due = list(islice(self._dirty, READS_AT_ONCE))
         self._dirty.difference_update(due)
         return [self._task(key) for key in due], now if self._dirty else None
 
     def notice_all(self) -> None:
-        self._dirty.update(self._readers)
+        self._dirty.update(self._tails)
 
     def _task(self, redis_key: str) -> Task:
-        names, reader = self._reader(redis_key)
+        tail = self._tails.get(redis_key) or self._follow(redis_key)
+        tail.before, names = tail.reader.position, tail.names
+        names["symbol"] = self._markets.symbol(names["exchange"], tail.slashless)
+        first = self.baselining and not self._store.existed(tail.partition)
+        return Task(tail.reader.read(names, baseline=first), tail.position, tail.finished)
+
+    def _follow(self, redis_key: str) -> _Tail:
+        names = patterns.match(self._layout.pattern, redis_key) or {}  # notice() admitted it: it matches
         partition = names[self.stream.partition or ""]
-        named = {**names, "symbol": self._markets.symbol(names["exchange"], names["symbol"])}
-        first = self.baselining and not self._store.existed(partition)
-        before = reader.position
-
-        def position() -> tuple[str, str, str] | None:
-            return (partition, redis_key, reader.position) if reader.position != before else None
-
-        def finished(*_duration: float) -> None:
-            if reader.unread:
-                self._dirty.add(redis_key)
-
-        return Task(reader.read(named, baseline=first), position, finished)
-
-    def _reader(self, redis_key: str) -> tuple[Names, TailReader]:
-        if redis_key not in self._readers:
-            names = patterns.match(self._layout.pattern, redis_key) or {}  # notice() admitted it: it matches
-            stored = self._store.stored_position(names[self.stream.partition or ""], redis_key)
-            self._readers[redis_key] = (names, TailReader(self.stream, self._layout, redis_key, stored))
-        return self._readers[redis_key]
+        stored = self._store.stored_position(partition, redis_key)
+        reader = TailReader(self.stream, self._layout, redis_key, stored)
+        tail = self._tails[redis_key] = _Tail(redis_key, names, partition, reader, self._dirty)
+        return tail
 
 
 class BarWatch(Watch):
@@ -88,14 +105,16 @@ class BarWatch(Watch):
         self._aging = False
 
     def notice(self, redis_key: str) -> bool:
-        if patterns.match(self._layout.pattern, redis_key) is None:
-            return False
-        if redis_key in self._readers or self.admits(len(self._readers)):
-            self._dirty.add(redis_key)
+        if redis_key not in self._readers:
+            if patterns.match(self._layout.pattern, redis_key) is None:
+                return False
+            if not self.admits(len(self._readers)):
+                return True
+        self._dirty.add(redis_key)
         return True
 
     def take(self, now: float, wall: float) -> tuple[list[Task], float | None]:
-        due = list(self._dirty)[:READS_AT_ONCE]
+        due = list(islice(self._dirty, READS_AT_ONCE))
         self._dirty.difference_update(due)
         tasks: list[Task] = []
         if self._aging:  # first: a bar that closes must not be told after the one that followed it

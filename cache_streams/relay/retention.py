@@ -1,10 +1,10 @@
-"""What the logs hold: measured by the relay that leads, for metrics, operators and the warning before memory runs out."""
+"""What the logs hold: kept within its limits and measured by the relay that leads, for metrics, operators and a warning."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import structlog
@@ -14,10 +14,12 @@ from redis.exceptions import ResponseError
 from cache_streams import hops
 from cache_streams.log_names import retention_key
 from cache_streams.metrics import LOG_BYTES, LOG_BYTES_BUDGET, LOG_ENTRIES
-from cache_streams.places import position
+from cache_streams.places import START, Position, entry_id, position
 from cache_streams.relay.store import Held, Store
 
 WARN_FRACTION = 0.8
+WARN_AGAIN_FRACTION = 0.7
+"""Below this it is over: a sum that swings about the threshold is warned of once."""
 TOLD_FOR_S = 60
 """What is told expires after so long: a relay that is gone tells nothing."""
 LOGS_AT_ONCE = 100
@@ -41,13 +43,33 @@ class Kept:
 
 
 class Retention:
-    """Looks at all logs of one term; ``budget_bytes`` is what they may take together before it warns."""
+    """Looks at all logs of one term: ``max_entries`` and ``max_age_s`` are each one's, ``budget_bytes`` is all of theirs together."""
 
-    def __init__(self, redis: Redis, prefix: str, budget_bytes: int) -> None:
-        self._redis, self._key, self._budget = redis, retention_key(prefix), budget_bytes
+    def __init__(
+        self, redis: Redis, prefix: str, *, max_entries: int, max_age_s: float, budget_bytes: int
+    ) -> None:
+        self._redis, self._key = redis, retention_key(prefix)
+        self._max_entries, self._max_age_s, self._budget = max_entries, max_age_s, budget_bytes
         self._appended: dict[str, tuple[float, int]] = {}
         self._warned = False
         LOG_BYTES_BUDGET.set(budget_bytes)
+
+    async def keep(self, stores: Iterable[Store]) -> None:
+        """Trim every log to its age and length, but for its newest entry. Raises ``redis.RedisError``.
+
+        Exactly, unlike each append, which drops whole nodes of a hundred entries: of a log to which nothing is appended any
+        more, or to which less is granted than before, the rest would stay for ever.
+        """
+        seconds, _ = await self._redis.time()  # the clock that gave the entries their ids
+        oldest = max(START, Position((int((seconds - self._max_age_s) * 1000), 0)))
+        held = [each for store in stores for each in store.held()]
+        for some in _at_once(held):
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for each in some:
+                    name, minimum = each.log.name.log, min(oldest, position(each.last_id))
+                    pipeline.xtrim(name, minid=entry_id(minimum), approximate=False)
+                    pipeline.xtrim(name, maxlen=self._max_entries, approximate=False)
+                await pipeline.execute()
 
     async def look(self, stores: Iterable[Store]) -> None:
         """Measure every log, and tell. Raises ``redis.RedisError``."""
@@ -75,9 +97,8 @@ class Retention:
 
     async def _kept(self, store: Store) -> Kept:
         kept = Kept(rate=self._rate(store))
-        held = list(store.held())
-        for first in range(0, len(held), LOGS_AT_ONCE):
-            await self._measure(kept, held[first : first + LOGS_AT_ONCE])
+        for some in _at_once(list(store.held())):
+            await self._measure(kept, some)
         return kept
 
     async def _measure(self, kept: Kept, held: list[Held]) -> None:
@@ -109,7 +130,7 @@ class Retention:
         return (store.appended - before[1]) / (now - before[0])
 
     def _warn(self, total: int) -> None:
-        full = total >= WARN_FRACTION * self._budget
+        full = total >= (WARN_AGAIN_FRACTION if self._warned else WARN_FRACTION) * self._budget
         if full and not self._warned:
             logger.warning(
                 "logs take most of their budget: lower LOG_MAX_ENTRIES or LOG_MAX_AGE_S, or raise LOG_BYTES_BUDGET",
@@ -117,3 +138,8 @@ class Retention:
                 budget=self._budget,
             )
         self._warned = full
+
+
+def _at_once(held: list[Held]) -> Iterator[list[Held]]:
+    for first in range(0, len(held), LOGS_AT_ONCE):
+        yield held[first : first + LOGS_AT_ONCE]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
+from accounts.postgresql.patience import limit_waits
 from cache_streams.agents.archive import AgentArchive
 from cache_streams.agents.ingest import run_for_ever
 from cache_streams.agents.sweeping import sweep_for_ever
@@ -40,6 +41,7 @@ def configured_relay(archives: Mapping[str, Archive] | None = None) -> Relay:
 
 async def run_relay() -> None:
     """Lead whenever the lease is free, until cancelled."""
+    limit_waits(settings.DATABASE_TIMEOUT_S)
     relay = configured_relay({AGENTS.name: AgentArchive()})
     works: list[Chore] = [sweep_for_ever]
     if settings.AGENTS_INGEST:

@@ -89,7 +89,7 @@ class Store:
 
     def existed(self, partition: str) -> bool:
         """Return whether a relay before this one already kept the log: then what its source holds may be unread."""
-        return partition in self._held and not self._held[partition].claimed.fresh
+        return partition in self._held and not self._held[partition].claimed.born
 
     def stored_position(self, partition: str, redis_key: str) -> str | None:
         """Return how far a list was read by whoever led before."""

@@ -19,7 +19,7 @@ from cache_streams.relay.list_watches import BarWatch, Markets, TailWatch
 from cache_streams.relay.retention import Retention
 from cache_streams.relay.row_lane import RowLane
 from cache_streams.relay.store import Store
-from cache_streams.relay.watches import BeaconWatch, HashWatch, JoinedWatch, Watch
+from cache_streams.relay.watches import SOURCE_KEYS, BeaconWatch, HashWatch, JoinedWatch, Watch
 from cache_streams.sources.tracking import Notices
 from cache_streams.streams import patterns
 from cache_streams.streams.declaration import (
@@ -73,6 +73,8 @@ class Term:
         self._missed = asyncio.Event()
         self._stores: dict[str, Store] = {}
         self.lanes: list[Lane] = []
+        self._lane_of: dict[str, Lane] = {}
+        """By key of the layout: most notices are of keys that were noticed before."""
         self.row_lanes: list[RowLane] = []
         for stream in registry:
             store = Store(
@@ -93,7 +95,13 @@ class Term:
                 self.lanes.append(
                     Lane(redis, watch, store, self._learn if stream.name == "tickers" else None)
                 )
-        self.retention = Retention(redis, options.prefix, options.bytes_budget)
+        self.retention = Retention(
+            redis,
+            options.prefix,
+            max_entries=options.max_entries,
+            max_age_s=options.max_age_s,
+            budget_bytes=options.bytes_budget,
+        )
         self.inbox = Inbox(redis, options.prefix, self._stores)
         self.notices = Notices(
             [prefix for stream in registry for prefix in _prefixes(stream)],
@@ -143,12 +151,9 @@ class Term:
                 continue
 
     async def trim(self) -> None:
-        """Keep every log within its declared age, and tell what they hold; their length is kept by each append."""
+        """Keep every log within its declared retention, and tell what they hold."""
         while True:
-            oldest_ms = int((time.time() - self._options.max_age_s) * 1000)
-            for store in self._stores.values():
-                for held in list(store.held()):
-                    await held.log.trim(oldest_ms)
+            await self.retention.keep(self._stores.values())
             await self.retention.look(self._stores.values())
             await asyncio.sleep(TRIM_S)
 
@@ -162,8 +167,11 @@ class Term:
                 return
 
     def _on_key(self, redis_key: str, *, wake: bool = True) -> None:
-        for lane in self.lanes:
+        known = self._lane_of.get(redis_key)
+        for lane in (known,) if known else self.lanes:
             if lane.watch.notice(redis_key):
+                if known is None and len(self._lane_of) < SOURCE_KEYS:
+                    self._lane_of[redis_key] = lane
                 if wake:
                     lane.wake()
                 return

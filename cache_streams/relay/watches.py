@@ -84,10 +84,10 @@ class HashWatch(Watch):
         self._took: dict[str, float] = {}
 
     def notice(self, redis_key: str) -> bool:
-        names = patterns.match(self._layout.pattern, redis_key)
-        if names is None:
-            return False
         if redis_key not in self._readers:
+            names = patterns.match(self._layout.pattern, redis_key)
+            if names is None:
+                return False
             if not self.admits(len(self._readers)):
                 return True
             self._readers[redis_key] = HashReader(self.stream, self._layout, redis_key, names)

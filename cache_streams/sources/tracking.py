@@ -15,11 +15,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from cache_streams.connections import new_redis
+from cache_streams.listening import replies
 from cache_streams.metrics import NOTICE_RESETS, NOTICES
 
-PING_S = 1.0
-SILENCE_S = 3.0
-"""A connection that answers no PING for so long is dead, whatever TCP says."""
 RETRY_S = 0.2
 ARM_S = 2.0
 """A server that takes a connection and does not answer within this is given up: the next try may reach another."""
@@ -67,7 +65,8 @@ class Notices:
                 await self._arm(connection)
             self.armed.set()
             self._on_reset()
-            await self._pump(connection)
+            async for _ in replies(connection, pushes=True):
+                pass  # the parser's handlers have taken each notice
         finally:
             if connection is not None:
                 await connection.disconnect(nowait=True)
@@ -88,21 +87,6 @@ class Notices:
         if self._patterns:
             await connection.send_command("PSUBSCRIBE", *self._patterns)
 
-    async def _pump(self, connection: AbstractConnection) -> None:
-        loop = asyncio.get_running_loop()
-        heard, pinged = loop.time(), loop.time()
-        while True:
-            if loop.time() - pinged >= PING_S:
-                await connection.send_command("PING", check_health=False)
-                pinged = loop.time()
-            answer = await connection.read_response(
-                timeout=PING_S, push_request=True, disconnect_on_error=False
-            )
-            if answer is not None:
-                heard = loop.time()
-            elif loop.time() - heard > SILENCE_S:
-                raise NoticesSilentError
-
     async def _invalidated(self, push: list[Any]) -> bool:  # Any: RESP3 push, [b"invalidate", keys or None]
         keys = push[1]
         if keys is None:  # FLUSHALL, FLUSHDB: everything may be different
@@ -120,10 +104,6 @@ class Notices:
             NOTICES.labels("pubsub").inc()
             self._on_message(push[2].decode(errors="replace"))
         return True
-
-
-class NoticesSilentError(RedisError):
-    """The notice connection answers no PING: a partition that TCP has not noticed."""
 
 
 def without_overlaps(prefixes: Sequence[str]) -> list[str]:

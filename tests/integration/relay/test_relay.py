@@ -2,12 +2,7 @@
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -19,14 +14,12 @@ from cache_streams.log_names import LogName, partition_of
 from cache_streams.metrics import APPEND_REFUSED
 from cache_streams.places import START, position
 from cache_streams.relay.run import configured_relay
-from cache_streams.server.children import dying_with_parent
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams import REGISTRY, by_name
 from cache_streams.streams.orders import ORDERS
 from cache_streams.streams.update import Update
 
 DEADLINE_S = 30.0
-BASE = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -159,54 +152,6 @@ async def test_the_relay_writes_nothing_outside_its_prefix(redis: Redis, relay: 
     assert {key for key in keys if not key.startswith("gw:")} == {"tickers:kraken", "trades:kraken:BTCUSDC"}
 
 
-async def test_a_standby_takes_over_from_a_killed_relay(redis: Redis, tmp_path: Path) -> None:
-    leader = _relay_process(tmp_path / "leader.log")
-    try:
-        await _held(redis)
-        standby = configured_relay()
-        task = asyncio.create_task(standby.run())
-        leader.kill()
-        async with asyncio.timeout(DEADLINE_S):
-            await standby.leading.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    finally:
-        leader.kill()
-        leader.wait()
-
-
-async def test_a_paused_relay_that_wakes_after_its_successor_took_over_appends_nothing(
-    redis: Redis, tmp_path: Path
-) -> None:
-    said = tmp_path / "paused.log"
-    paused = _relay_process(said)
-    try:
-        await _held(redis)
-        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(10)))
-        await logged(redis, "trades", 10)
-        paused.send_signal(signal.SIGSTOP)
-        successor = configured_relay()
-        task = asyncio.create_task(successor.run())
-        async with asyncio.timeout(DEADLINE_S):
-            await successor.leading.wait()
-        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(10, 20)))
-        paused.send_signal(signal.SIGCONT)
-
-        async def gave_up() -> bool:
-            return "relay starts over" in said.read_text()
-
-        await until(gave_up)  # by now it has tried to append what it was told of while it was paused
-        await logged(redis, "trades", 20)
-        await ask(redis, "RPUSH", "trades:kraken:BTCUSDC", *(trade(n) for n in range(20, 30)))
-        found = await logged(redis, "trades", 30)
-        assert [json.loads(update.data)["trade_id"] for update in found] == [str(n) for n in range(30)]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    finally:
-        paused.kill()
-        paused.wait()
-
-
 def test_every_declared_stream_has_a_way_into_its_log() -> None:
     assert [stream.name for stream in REGISTRY if stream.layout is None] == []
 
@@ -219,26 +164,6 @@ async def _lead_once() -> None:
         await running.leading.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _relay_process(said: Path) -> subprocess.Popen[bytes]:
-    with said.open("wb") as output:
-        return subprocess.Popen(
-            dying_with_parent(sys.executable, str(BASE / "manage.py"), "relay"),
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "fullon_master.settings"},
-            cwd=BASE,
-            stdout=output,
-            stderr=output,
-        )
-
-
-async def _held(redis: Redis) -> None:
-    """Wait until the relay process leads and has claimed what there is."""
-
-    async def led() -> bool:
-        return bool(await ask(redis, "EXISTS", "gw:{relay}:lease"))
-
-    await until(led)
 
 
 async def test_a_list_that_grew_by_pages_at_once_is_carried_without_another_notice(

@@ -41,7 +41,7 @@ def claim(
     positions: dict[str, str] | None = None,
 ) -> None:
     """Let ``holding`` have the log of ``partition``, as a relay before it may have left it."""
-    claimed = Claimed("epoch", "1-1", fresh=fresh, positions=positions or {})
+    claimed = Claimed("epoch", "1-1", fresh=fresh, born=fresh, positions=positions or {})
     numbering = Numbering(holding.stream, claimed, LogSnapshot("epoch", START, ()))
     numbering.number(held, NOW)
     log = Log(Redis(), LogName(holding.stream.name, partition, "gw"), holding.stream)
