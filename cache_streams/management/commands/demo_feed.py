@@ -37,10 +37,19 @@ class Command(BaseCommand):
             dest="own",
             help="write to the configured Redis, if no key of the layout there is somebody else's",
         )
+        parser.add_argument(
+            "--agent-of",
+            metavar="MAIL",
+            help="let a demo agent of this user work too: its runs are stored in the database, as all runs are",
+        )
 
     def handle(self, *_args: str, **options: Any) -> None:  # Any: Django's signature
         plan = Plan(
-            rate=options["rate"], symbols=options["symbols"], seed=options["seed"], own=options["own"]
+            rate=options["rate"],
+            symbols=options["symbols"],
+            seed=options["seed"],
+            own=options["own"],
+            agent_of=options["agent_of"],
         )
         try:
             asyncio.run(run(plan, settings.GW_PREFIX, self._say))

@@ -79,7 +79,7 @@ def close_codes() -> str:
         )
         for close in CLOSES
     )
-    return _table(("code", "reason", "families", "meaning", "reconnect"), rows)
+    return table_text(("code", "reason", "families", "meaning", "reconnect"), rows)
 
 
 def actions() -> str:
@@ -95,7 +95,7 @@ def actions() -> str:
         )
         for action in ACTIONS.values()
     )
-    return _table(("action", "endpoint", "answer", "other names", "params", "when not stored"), rows)
+    return table_text(("action", "endpoint", "answer", "other names", "params", "when not stored"), rows)
 
 
 def kept_metrics() -> list[MetricWrapperBase]:
@@ -125,7 +125,7 @@ def metric_names() -> str:
         )
         for family, labels in families
     ]
-    return _table(("metric", "type", "labels", "counts"), rows)
+    return table_text(("metric", "type", "labels", "counts"), rows)
 
 
 TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
@@ -188,6 +188,7 @@ def _params(action: Action) -> list[str]:
     return [str(param) for param in sorted(recorder.asked.values(), key=lambda param: not param.required)]
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table_text(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table as Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)

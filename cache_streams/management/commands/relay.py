@@ -1,16 +1,21 @@
 """``relay``: number what changes in the cache, as the one relay of the deployment or as its standby."""
 
 import asyncio
+import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cache_streams.relay.run import run_relay
 from cache_streams.scraping import ALONE, telling
+from cache_streams.server.listener import AddressRefusedError, listening_socket
+from cache_streams.server.metrics_port import metrics_port
 
 
 class Command(BaseCommand):
@@ -20,14 +25,36 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--metrics", type=Path, default=None, help="directory of all processes' metrics")
+        parser.add_argument("--host", default=settings.HOST, help="where --port is listened on")
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=None,
+            help="where GET /metrics is answered (0: a free one); else nowhere",
+        )
+        parser.add_argument("--ready", type=int, default=None, help="file descriptor that hears when it runs")
         parser.add_argument("--name", default=ALONE, help="name of this process in metrics")
 
     def handle(
-        self, *args: Any, metrics: Path | None, name: str, **options: Any
+        self, *args: Any, metrics: Path | None, name: str, ready: int | None, **options: Any
     ) -> None:  # Any: Django's signature
         """Lead whenever the lease is free."""
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_until_signalled(metrics, name))
+        with (
+            metrics_port(self._listener(options["host"], options["port"])),
+            asyncio.Runner(loop_factory=_loop_factory()) as runner,
+        ):
+            runner.run(_until_signalled(metrics, name, ready))
+
+    def _listener(self, host: str, port: int | None) -> socket.socket | None:
+        if port is None:
+            return None
+        try:
+            listener = listening_socket(host, port)
+        except AddressRefusedError as exc:
+            raise CommandError(str(exc), returncode=2) from exc
+        self.stdout.write(f"Metrics on http://{host}:{listener.getsockname()[1]}/metrics")
+        self.stdout.flush()
+        return listener
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -39,11 +66,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _until_signalled(metrics: Path | None, name: str) -> None:
+async def _until_signalled(metrics: Path | None, name: str, ready: int | None) -> None:
     loop = asyncio.get_running_loop()
     relay = asyncio.ensure_future(run_relay())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, relay.cancel)
+    if ready is not None:
+        os.write(ready, b"%d\n" % os.getpid())
     with suppress(asyncio.CancelledError):
         async with telling(metrics, name):
             await relay

@@ -26,7 +26,10 @@ ERRORS: tuple[ErrorCode, ...] = (
     ErrorCode("NOT_SUBSCRIBED", "no subscription of this socket matches"),
     ErrorCode("MODE_UNSUPPORTED", "this stream refuses this mode", bad=True),
     ErrorCode("INVALID_CURSOR", "`since` holds what no frame ever said", bad=True),
-    ErrorCode("REPLAY_UNAVAILABLE", "the past that was asked for is not kept"),
+    ErrorCode(
+        "REPLAY_UNAVAILABLE",
+        "the past that was asked for is not kept: `begins_at` says from when on; or too many replays run",
+    ),
     ErrorCode("RATE_LIMITED", "too many requests; repeat this one after `retry_after_ms`", retryable=True),
     ErrorCode(
         "TOO_MANY_SUBSCRIPTIONS", "the socket would have more subscriptions than `welcome.limits` allows"
@@ -57,11 +60,17 @@ class Refused(Exception):
     """A request that is answered with an error; the socket stays open. The text never holds a token."""
 
     def __init__(
-        self, code: str, text: str, *, field: str | None = None, retry_after_ms: int | None = None
+        self,
+        code: str,
+        text: str,
+        *,
+        field: str | None = None,
+        retry_after_ms: int | None = None,
+        begins_at: float | None = None,
     ) -> None:
         super().__init__(text)
         self.error = BY_CODE[code]
-        self.text, self.field, self.retry_after_ms = text, field, retry_after_ms
+        self.text, self.field, self.retry_after_ms, self.begins_at = text, field, retry_after_ms, begins_at
 
     @property
     def code(self) -> str:

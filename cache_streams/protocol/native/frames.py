@@ -9,6 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from cache_streams.streams.ohlcv import Bar
 
+PROTOCOL = "fullon.stream.v1"
+"""The name of this protocol, also as a WebSocket subprotocol."""
+
 RequestId: TypeAlias = str | int
 Cursors: TypeAlias = str | dict[str, str] | None
 """One cursor; one per log, ``log:{partition}``, where several are read; null while the log does not exist."""
@@ -18,6 +21,7 @@ class Limits(Struct, kw_only=True, frozen=True):
     """What the server allows this socket."""
 
     subscriptions: int
+    replays: int = 0  # servers from before replays do not tell it, and have none
     requests_per_s: int
     frame_bytes: int
 
@@ -48,7 +52,10 @@ class Ack(Struct, kw_only=True, frozen=True, tag_field="type", tag="ack"):
 
 
 class ErrorAck(Struct, kw_only=True, frozen=True, tag_field="type", tag="ack"):
-    """The answer to a request that was refused; ``field`` names what broke a rule."""
+    """The answer to a request that was refused; ``field`` names what broke a rule.
+
+    ``begins_at``, of ``REPLAY_UNAVAILABLE``: the Unix time from which all that was asked for is kept.
+    """
 
     op: str
     id: RequestId | UnsetType = UNSET
@@ -62,6 +69,15 @@ class ErrorAck(Struct, kw_only=True, frozen=True, tag_field="type", tag="ack"):
     field: str | UnsetType = UNSET
     retry_after_ms: int | UnsetType = UNSET
     incident: str | UnsetType = UNSET
+    begins_at: float | UnsetType = UNSET
+
+
+class Replayed(Struct, kw_only=True, frozen=True):
+    """What of the past is told first: from when to when, Unix seconds, null when nothing is there; ``speed`` times as fast."""
+
+    begins_at: float | None
+    ends_at: float | None
+    speed: float
 
 
 class Subscribed(Struct, kw_only=True, frozen=True):
@@ -73,10 +89,11 @@ class Subscribed(Struct, kw_only=True, frozen=True):
     mode: str
     recovered: bool | None
     cursor: Cursors
+    replay: Replayed | UnsetType = UNSET
 
 
 class Listed(Struct, kw_only=True, frozen=True):
-    """One subscription as it stands; ``skipped`` updates were never sent, because only the newest was wanted."""
+    """One subscription as it stands: ``skipped`` updates, of which only the newest was wanted; ``replay`` while that runs."""
 
     sub: int
     stream: str
@@ -86,6 +103,7 @@ class Listed(Struct, kw_only=True, frozen=True):
     cursor: Cursors
     hot: bool
     skipped: int
+    replay: bool | UnsetType = UNSET
 
 
 class Ended(Struct, kw_only=True, frozen=True):
@@ -193,16 +211,22 @@ class ErrorFrame(Struct, kw_only=True, frozen=True, tag_field="type", tag="error
     field: str | UnsetType = UNSET
     retry_after_ms: int | UnsetType = UNSET
     incident: str | UnsetType = UNSET
+    connection_id: str | UnsetType = UNSET
+    """Before a close: the id of ``welcome`` and of the handshake's answer, by which its end can be looked up."""
 
 
 class Status(Struct, kw_only=True, frozen=True, tag_field="type", tag="status"):
-    """A source fell silent or is back (``stream``, ``partition``, ``age_s``), or this server is about to stop."""
+    """A source fell silent or is back (``stream``, ``partition``, ``age_s``), or this server is about to stop.
+
+    With ``sub``: its replay is over, it is live; ``recovered`` false: the rest of the past was lost, a snapshot follows.
+    """
 
     state: Literal["live", "stale", "dead", "draining"]
     stream: str | UnsetType = UNSET
     partition: str | UnsetType = UNSET
     age_s: float | UnsetType = UNSET
     sub: int | UnsetType = UNSET
+    recovered: bool | UnsetType = UNSET
     reconnect_in_ms: tuple[int, int] | UnsetType = UNSET
     deadline_s: float | UnsetType = UNSET
 

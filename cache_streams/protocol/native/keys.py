@@ -12,7 +12,7 @@ from typing import TypeAlias
 from cache_streams.protocol.groups import NameTooLong, group_name, wire_key
 from cache_streams.protocol.native.errors import Refused, invalid
 from cache_streams.protocol.strict_json import Json
-from cache_streams.streams.declaration import Key, Stream
+from cache_streams.streams.declaration import Audience, Key, Stream
 
 EVERY = "*"
 NAME_CHARACTERS_LIMIT = 128
@@ -41,7 +41,9 @@ def request_fields(stream: Stream) -> tuple[str, ...]:
 
 
 def optional_fields(stream: Stream) -> tuple[str, ...]:
-    """Return the request fields that may be left out; they then mean every key."""
+    """Return the request fields that may be left out; they then mean every key that the user may see."""
+    if stream.audience is Audience.SELF and stream.owner is not None:
+        return (stream.owner,)
     return (ACCOUNT,) if OWNER in stream.key_fields else ()
 
 

@@ -31,6 +31,8 @@ class NativeRendition:
     name: str = field(init=False)
     sub: int = field(compare=False)
     exact: Key | None = field(default=None, compare=False)
+    replay: bool = False
+    """Whether what it tells is of the past, and says so."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.stream.name)  # frozen, and all that tells two of these apart
@@ -51,13 +53,14 @@ class NativeRendition:
         """Return the frame of one change; ``cursor`` is its place in the log."""
         stamps = b"null" if update.source_time is None else b"%r" % update.source_time
         return (
-            b'%b"seq":%d,"cursor":%b,"ts":[%b,%r],"data":%b}'
+            b'%b"seq":%d,"cursor":%b,"ts":[%b,%r],%b"data":%b}'
             % (
                 _update_head(self.name, update.key),
                 update.seq,
                 _cursor(cursor),
                 stamps,
                 update.accepted_time,
+                b'"replay":true,' if self.replay else b"",
                 update.data,
             ),
         )

@@ -16,6 +16,7 @@ from cache_streams.streams.declaration import Mode, Stream
 
 ID_CHARACTERS_LIMIT = 128
 SUBS_LIMIT = 100_000
+SPEED_LEAST, SPEED_MOST = 1, 1_000
 INTERVAL_MS_LEAST, INTERVAL_MS_MOST, INTERVAL_MS_DEFAULT = 50, 60_000, 250
 
 RequestId: TypeAlias = (
@@ -35,13 +36,24 @@ class Keyed(Struct, kw_only=True, frozen=True):
     stream: str
 
 
+class Replay(Struct, kw_only=True, frozen=True):
+    """The past to tell first: after a cursor, or from a Unix time in seconds on; ``speed`` times as fast as it happened."""
+
+    from_: Annotated[float, Meta(ge=0)] | CursorText = msgspec.field(name="from")
+    speed: Annotated[float, Meta(ge=SPEED_LEAST, le=SPEED_MOST)] = 1.0
+
+
 class Subscribe(Keyed, kw_only=True, frozen=True):
-    """Follow keys. ``since`` is the cursor to continue after, or one per key when several logs are read."""
+    """Follow keys. ``since`` is the cursor to continue after, or one per key when several logs are read.
+
+    ``replay`` in its place tells the past first, spaced as it was; no snapshot comes before it.
+    """
 
     mode: ModeName | UnsetType = UNSET
     interval_ms: IntervalMs | UnsetType = UNSET
     snapshot: bool = True
     since: CursorText | dict[str, CursorText] | None = None
+    replay: Replay | UnsetType = UNSET
 
 
 class Snapshot(Keyed, kw_only=True, frozen=True):
@@ -156,9 +168,11 @@ def read(form: type[_Form], given: Mapping[str, Json]) -> _Form:
 
 def mode_of(stream: Stream, asked: Subscribe) -> Mode:
     """Return the mode of a subscription: the one asked for, or the stream's own. Raises: Refused."""
-    if asked.mode is UNSET:
-        return stream.mode
-    return Mode(asked.mode)
+    mode = stream.mode if asked.mode is UNSET else Mode(asked.mode)
+    if mode not in stream.modes:
+        offered = ", ".join(each.value for each in Mode if each in stream.modes)
+        raise Refused("MODE_UNSUPPORTED", f"mode: stream {stream.name!r} offers {offered}", field="mode")
+    return mode
 
 
 def _id_or_none(value: Json) -> str | int | None:
@@ -171,10 +185,9 @@ def _id_or_none(value: Json) -> str | int | None:
 
 
 def _refused(error: str, form: type[Struct]) -> Refused:
-    missing = _MISSING.match(error)
-    if missing is not None:
+    missing, at = _MISSING.match(error), _AT.search(error)
+    if missing is not None and at is None:
         return invalid(missing[1], "is required")
-    at = _AT.search(error)
     field = at[1] if at is not None and at[1] else form.__name__.lower()
     rule = _RULES.get(field) or _AT.sub("", error)
     return invalid(field, rule)
@@ -184,6 +197,8 @@ _RULES = {
     "mode": "must be every, latest or sample",
     "interval_ms": f"must be an integer from {INTERVAL_MS_LEAST} to {INTERVAL_MS_MOST}",
     "since": "must be a cursor, or an object of cursors by key",
+    "replay": "must be an object: `from`, a cursor or a Unix time in seconds, and `speed`,"
+    f" {SPEED_LEAST} to {SPEED_MOST}",
     "sub": "must be a subscription's number, or a list of them",
     "token": "must be a text of 1 to 4096 characters",
     "request": "must be an object",

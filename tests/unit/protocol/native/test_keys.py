@@ -45,9 +45,10 @@ def test_each_stream_is_asked_for_by_its_own_key_fields() -> None:
     }
 
 
-def test_only_the_account_of_orders_may_be_left_out() -> None:
-    assert [stream.name for stream in REGISTRY if optional_fields(stream)] == ["orders"]
+def test_whose_orders_and_whose_agents_may_be_left_out() -> None:
+    assert [stream.name for stream in REGISTRY if optional_fields(stream)] == ["orders", "agents"]
     assert read_patterns(by_name["orders"], {"exchange": "kraken"}, LIMIT) == [("kraken", None)]
+    assert read_patterns(by_name["agents"], {}, LIMIT) == [(None,)]
 
 
 def test_lists_are_combined_in_their_order_and_each_key_counts_once() -> None:

@@ -53,6 +53,13 @@ def test_subscriptions_to_one_stream_share_their_update_frames() -> None:
     assert one != NativeRendition(TRADES, 1, MARKET)
 
 
+def test_what_is_told_again_says_so_and_is_told_by_nobody_who_is_live() -> None:
+    live, again = NativeRendition(TICKERS, 3), NativeRendition(TICKERS, 3, replay=True)
+    (now,), (then,) = (each.update_at(change(1), CURSOR, 0.0) for each in (live, again))
+    assert frame(then) == {**frame(now), "replay": True}
+    assert live != again
+
+
 def test_a_snapshot_says_whose_it_is() -> None:
     held = KeySnapshot(MARKET, 911, (change({"price": 1.0}),), CURSOR)
     (body,) = NativeRendition(TICKERS, 3).snapshot([held], 0.0)

@@ -71,7 +71,7 @@ def test_an_id_that_cannot_be_repeated_is_refused(request_id: object) -> None:
     ("field", "value"),
     [("mode", "fast"), ("mode", 1), ("interval_ms", 49), ("interval_ms", 60_001), ("interval_ms", 50.5),
      ("interval_ms", "50"), ("snapshot", "yes"), ("snapshot", 1), ("since", 7), ("since", [1]), ("since", {"k": 1}),
-     ("stream", 7)],
+     ("stream", 7), ("replay", 5), ("replay", {"from": -1}), ("replay", {"from": 1, "speed": 1001})],
 )  # fmt: skip
 def test_a_field_that_breaks_its_rule_is_named(field: str, value: object) -> None:
     refused = fault(Subscribe, **{"stream": "tickers", field: value})
@@ -83,6 +83,9 @@ def test_a_missing_field_is_named() -> None:
     assert str(fault(Subscribe)) == "stream: is required"
     assert str(fault(Token)) == "token: is required"
     assert str(fault(Explain)) == "request: is required"
+    assert str(fault(Subscribe, stream="tickers", replay={"speed": 2})).startswith(
+        "replay: must be an object"
+    )
 
 
 def test_null_is_the_same_as_left_out() -> None:
@@ -110,6 +113,13 @@ def test_a_stream_has_its_own_mode_until_another_is_asked_for() -> None:
     assert mode_of(by_name["trades"], Subscribe(stream="trades")) is Mode.EVERY
     assert mode_of(by_name["trades"], Subscribe(stream="trades", mode="sample")) is Mode.SAMPLE
     assert mode_of(by_name["tickers"], Subscribe(stream="tickers")) is Mode.LATEST
+
+
+def test_a_stream_refuses_a_mode_that_makes_no_sense_of_it() -> None:
+    with pytest.raises(Refused) as caught:
+        mode_of(by_name["agents"], Subscribe(stream="agents", mode="latest"))
+    assert (caught.value.code, caught.value.field) == ("MODE_UNSUPPORTED", "mode")
+    assert "every" in caught.value.text
 
 
 @given(st.text() | anything.map(json.dumps))
