@@ -12,11 +12,12 @@ from cache_streams.agents.archive import AgentArchive
 from cache_streams.consumers.agent_beginning import Beginning
 from cache_streams.layers import LoopLayer
 from cache_streams.log_names import partition_of
-from cache_streams.numbered import Backlog, NumberedSubscription
+from cache_streams.numbered import NumberedSubscription
 from cache_streams.outlet import Outlet
 from cache_streams.protocol.agents.frames import ReplayComplete, ResumeGap, encode
 from cache_streams.protocol.agents.rendition import AgentRendition
 from cache_streams.streams.agents import AGENTS, key_of
+from cache_streams.telling import Backlog
 
 logger = structlog.get_logger(__name__)
 
@@ -35,6 +36,11 @@ class AgentFeed:
     def told(self) -> int:
         """The cursor up to which the socket was told everything that it subscribed to."""
         return self._current.told if self._current is not None else self._told
+
+    @property
+    def hot(self) -> bool | None:
+        """Whether the reader feeds the subscription; None while there is none."""
+        return None if self._current is None else self._current.hot
 
     @property
     def sent(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,14 +14,15 @@ from cache_streams.agents.refusals import AgentRefused, Invalid
 from cache_streams.agents.rights import Caller
 from cache_streams.consumers.agent_beginning import active_runs, begin, read_asked, standing_of
 from cache_streams.consumers.agent_feed import AgentFeed
+from cache_streams.consumers.agent_patience import Patience, Verdict
 from cache_streams.consumers.agent_pulse import Pulse
 from cache_streams.consumers.agent_requests import AgentRequests, fresh_login
 from cache_streams.consumers.agent_welcome import moment, moment_or_none, welcome
 from cache_streams.consumers.socket import Message, SocketConsumer
+from cache_streams.facts import Membership, Place
 from cache_streams.metrics import REQUEST_ERRORS
 from cache_streams.protocol.agents import frames
-from cache_streams.protocol.agents.requests import BAD_IN_A_ROW_LIMIT, BadFrame, Request, read_frame
-from cache_streams.protocol.allowance import Allowance
+from cache_streams.protocol.agents.requests import BadFrame, Request, read_frame
 from cache_streams.protocol.close_codes import (
     AUTH_CONFLICT,
     INTERNAL_ERROR,
@@ -30,13 +30,12 @@ from cache_streams.protocol.close_codes import (
     RATE_LIMITED,
     SERVER_SHUTDOWN,
     TOO_LARGE,
-    TOO_MANY_CONNECTIONS,
     UNSUPPORTED,
     Close,
     Family,
 )
 from cache_streams.protocol.strict_json import Json
-from cache_streams.sessions import loop_sessions
+from cache_streams.streams.agents import AGENTS
 
 RETRY_AFTER_MS = 500
 _QUERY_FIELDS = 64
@@ -57,13 +56,7 @@ class AgentsConsumer(SocketConsumer):
         self.connection_id = f"agents-{self.socket_id.removeprefix('c-')}"
         self._feed = AgentFeed(self.layer, self.outlet, user_id)
         self._requests = AgentRequests(lambda: self.login)
-        self._allowance = Allowance(settings.AGENTS_FRAMES_PER_MINUTE, _minutes())
-        self._bad = self._received = 0
-        self._warned = False
-        alike = sum(isinstance(session, AgentsConsumer) for session in loop_sessions().of(user_id))
-        if alike > settings.AGENTS_SOCKETS_PER_USER:
-            self.end(TOO_MANY_CONNECTIONS)
-            return
+        self._patience = Patience()
         try:
             await self._begin()
         except DatabaseError:
@@ -105,7 +98,16 @@ class AgentsConsumer(SocketConsumer):
             self._pulse.stop()
         await self._feed.stop()
 
-    def end(self, close: Close) -> None:
+    def memberships(self) -> list[Membership]:
+        """Return the one subscription, while there is one."""
+        hot = self._feed.hot if self._began else None
+        return [] if hot is None else [Membership(AGENTS.name, hot)]
+
+    def places(self) -> list[Place]:
+        """Return the number up to which the user's events were told."""
+        return [Place(AGENTS.name, str(self.identity.user_id), str(self._feed.told))] if self._began else []
+
+    def end(self, close: Close, rule: str = "") -> None:
         """Close the socket; why is told in a frame before."""
         if not self._ended:
             self._ended = True
@@ -114,7 +116,7 @@ class AgentsConsumer(SocketConsumer):
             elif close is not INVALID_CURSOR:  # was told where it was found
                 text = f"{close.meaning[0].upper()}{close.meaning[1:]}."
                 self._say_error(close.reason.upper().replace(" ", "_"), text)
-        super().end(close)
+        super().end(close, rule)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -128,8 +130,12 @@ class AgentsConsumer(SocketConsumer):
             return
         # A client that does not read its answers gets no more questions answered.
         await self.outlet.writable()
-        self._received += 1
-        if self._excess():
+        verdict = self._patience.judge()
+        if verdict is Verdict.WARNING:
+            self._say_error("RATE_LIMITED", f"At most {settings.AGENTS_FRAMES_PER_MINUTE} frames per minute.")
+            return
+        if verdict is Verdict.END:
+            self.end(RATE_LIMITED)
             return
         try:
             request = read_frame(text)
@@ -137,18 +143,6 @@ class AgentsConsumer(SocketConsumer):
             self._refuse(bad.code, bad.text, Request(bad.action or "", {}, bad.request_id))
             return
         await self._guarded(request)
-
-    def _excess(self) -> bool:
-        """Return whether a frame is one too many: the first is told so, the next ends the socket."""
-        if not self._allowance.take(_minutes()):
-            self._warned = False
-            return False
-        if self._warned:
-            self.end(RATE_LIMITED)
-        else:
-            self._warned = True
-            self._say_error("RATE_LIMITED", f"At most {settings.AGENTS_FRAMES_PER_MINUTE} frames per minute.")
-        return True
 
     async def _guarded(self, request: Request, *, replying: bool = True) -> None:
         """Answer a request, or say why not."""
@@ -166,7 +160,7 @@ class AgentsConsumer(SocketConsumer):
             logger.exception("request failed", action=request.action)
             self._refuse("INTERNAL_ERROR", "This request failed.", request)
         else:
-            self._bad = 0
+            self._patience.answered()
             if result is not None and replying:
                 self._say(frames.Reply(request_id=request.request_id, action=request.action, result=result))
             self._feed.start()
@@ -223,12 +217,11 @@ class AgentsConsumer(SocketConsumer):
     ) -> None:
         REQUEST_ERRORS.labels(code).inc()
         self._say_error(code, text, request=request, details=details)
-        self._bad += 1
-        if self._bad >= BAD_IN_A_ROW_LIMIT:
+        if self._patience.refused():
             self.end(RATE_LIMITED)
 
     def _heartbeat(self) -> frames.Heartbeat:
-        stats = frames.Stats(events_sent=self._feed.sent, messages_received=self._received)
+        stats = frames.Stats(events_sent=self._feed.sent, messages_received=self._patience.received)
         return frames.Heartbeat(
             connection_id=self.connection_id, timestamp=moment(), cursor=self._feed.told, stats=stats
         )
@@ -248,7 +241,3 @@ class AgentsConsumer(SocketConsumer):
 
     def _say(self, frame: Any) -> None:  # Any: every struct of frames.py
         self.outlet.send(frames.encode(frame))
-
-
-def _minutes() -> float:
-    return time.monotonic() / 60

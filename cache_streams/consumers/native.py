@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -13,9 +12,13 @@ from django.conf import settings
 from cache_streams.authentication import AuthenticationRefused, login_of
 from cache_streams.carriers import NATIVE_PROTOCOL
 from cache_streams.consumers.native_book import Book
-from cache_streams.consumers.native_operations import WARNINGS_LIMIT, Answer, Operations
+from cache_streams.consumers.native_operations import Answer, Operations
+from cache_streams.consumers.native_replays import Replays
+from cache_streams.consumers.native_rules import WARNINGS_LIMIT
 from cache_streams.consumers.native_signs import Signs
+from cache_streams.consumers.observed import membership_of, places_of
 from cache_streams.consumers.socket import Message, SocketConsumer
+from cache_streams.facts import Membership, Place
 from cache_streams.freshness import freshness_of
 from cache_streams.metrics import REQUEST_ERRORS
 from cache_streams.permissions import has_lost
@@ -31,7 +34,6 @@ from cache_streams.protocol.native.errors import (
 from cache_streams.protocol.native.requests import Head, HeadRefused
 from cache_streams.recent import AuthenticationUnavailable
 from cache_streams.sessions import loop_sessions
-from cache_streams.subscription import Subscription
 
 logger = structlog.get_logger(__name__)
 
@@ -45,7 +47,9 @@ class NativeConsumer(SocketConsumer):
         self.connection_id = self.socket_id
         self._book = Book(self.layer, self.outlet, lambda: self.end(SLOW_CONSUMER))
         self._allowance = Allowance(limit_of(settings.NATIVE_REQUESTS_PER_S), time.monotonic())
-        self._operations = Operations(self._book, self._allowance, lambda: self.rights)
+        self._operations = Operations(
+            self._book, Replays(self.layer, self.outlet), self._allowance, lambda: self.rights
+        )
         self._bad = 0
         self._say(
             frames.Welcome(
@@ -57,6 +61,7 @@ class NativeConsumer(SocketConsumer):
                 heartbeat_s=settings.HEARTBEAT_S,
                 limits=frames.Limits(
                     subscriptions=limit_of(settings.SUBSCRIPTIONS_PER_SOCKET),
+                    replays=settings.REPLAYS_PER_SOCKET,
                     requests_per_s=self._allowance.rate,
                     frame_bytes=settings.FRAME_BYTES_MAX,
                 ),
@@ -72,11 +77,15 @@ class NativeConsumer(SocketConsumer):
         self._signs.stop()
         await self._book.end(self._book.members())
 
-    def memberships(self) -> Collection[Subscription]:
+    def memberships(self) -> list[Membership]:
         """Return what the socket subscribes to now."""
-        return [member.subscription for member in self._book.members()]
+        return [membership_of(each.subscription) for each in self._book.members()] if self._began else []
 
-    def end(self, close: Close) -> None:
+    def places(self) -> list[Place]:
+        """Return how far the socket was told of each log, of the first few."""
+        return places_of(member.subscription for member in self._book.members()) if self._began else []
+
+    def end(self, close: Close, rule: str = "") -> None:
         """Close the socket; what the client can do about it is told in a frame before."""
         code, retry = code_of_close(close), retry_after_ms(close)
         if code is not None:
@@ -86,10 +95,11 @@ class NativeConsumer(SocketConsumer):
                     error_code=code,
                     error=close.meaning,
                     retryable=retry is not None,
+                    connection_id=self.socket_id,
                     **_present(retry_after_ms=retry, incident=incident),
                 )
             )
-        super().end(close)
+        super().end(close, rule)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
@@ -148,10 +158,13 @@ class NativeConsumer(SocketConsumer):
         if op is None:
             self._say(frames.ErrorFrame(**facts))
         else:
+            facts |= _present(begins_at=refused.begins_at)
             self._say(frames.ErrorAck(op=op, time_in=came, time_out=time.time(), **facts))
         self._bad = self._bad + 1 if refused.error.bad else 0
-        if self._bad >= BAD_IN_A_ROW_LIMIT or self._allowance.abused:
-            self.end(RATE_LIMITED)
+        if self._bad >= BAD_IN_A_ROW_LIMIT:
+            self.end(RATE_LIMITED, f"{self._bad} requests in a row could not be read")
+        elif self._allowance.abused:
+            self.end(RATE_LIMITED, f"kept asking beyond {self._allowance.rate} requests per second")
 
     async def _refresh(self, head: Head) -> Answer:
         fresh = requests.read(requests.Token, head.given)

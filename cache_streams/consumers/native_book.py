@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from msgspec import UNSET, UnsetType
 
 from accounts.identity import Rights
 from cache_streams.consumers.socket import Legs, legs_of
@@ -13,9 +16,12 @@ from cache_streams.outlet import Outlet
 from cache_streams.permissions import visible
 from cache_streams.places import Cursor, cursor_text
 from cache_streams.protocol.native.errors import Refused
-from cache_streams.protocol.native.frames import Cursors, Ended, Listed, Subscribed
+from cache_streams.protocol.native.frames import Cursors, Ended, Listed, Replayed, Subscribed
 from cache_streams.protocol.native.keys import Pattern, pattern_text, span_of, whole_key
+from cache_streams.protocol.native.parts import Part, PartRendition
 from cache_streams.protocol.native.rendition import NativeRendition
+from cache_streams.protocol.rendition import Rendition
+from cache_streams.replay import Past, Replay
 from cache_streams.streams.declaration import Mode, Stream
 from cache_streams.subscription import Standing, Subscription
 
@@ -25,6 +31,9 @@ AT_ONCE = 16
 """Subscriptions of one request that are prepared at a time."""
 
 
+Name: TypeAlias = tuple[str, Pattern, Part | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a subscription is to follow: a pattern, and the parts of logs that the user may see of it."""
@@ -32,11 +41,17 @@ class Wanted:
     stream: Stream
     pattern: Pattern
     legs: Legs
+    part: Part | None = None
 
     @property
     def text(self) -> str:
-        """The pattern as clients read it."""
-        return pattern_text(self.pattern)
+        """The pattern, or the part of a key, as clients read it."""
+        return pattern_text(self.pattern) if self.part is None else self.part.text
+
+    @property
+    def name(self) -> Name:
+        """What tells it from everything else that a socket may follow."""
+        return self.stream.name, self.pattern, self.part
 
     @property
     def partitions(self) -> list[str]:
@@ -61,6 +76,13 @@ class Member:
     manner: Manner
     subscription: Subscription
     standings: list[Standing] = field(default_factory=list)
+    replay: Replay | None = None
+    past: Past | None = None
+
+    @property
+    def replaying(self) -> bool:
+        """Whether its past is being told."""
+        return self.replay is not None and self.replay.tells(self.subscription)
 
     def subscribed(self) -> Subscribed:
         """Return how the subscription begins."""
@@ -70,8 +92,15 @@ class Member:
             key=self.wanted.text,
             mode=self.manner.mode.value,
             recovered=_recovered(self.standings),
-            cursor=self._cursors({standing.partition: standing.cursor for standing in self.standings}),
+            cursor=self._cursors({name: self.subscription.cursor(name) for name in self.wanted.partitions}),
+            replay=self._replayed(),
         )
+
+    def _replayed(self) -> Replayed | UnsetType:
+        if self.replay is None or self.past is None:
+            return UNSET
+        past = self.past
+        return Replayed(begins_at=past.begins_at, ends_at=past.ends_at, speed=self.replay.speed)
 
     def listed(self) -> Listed:
         """Return how the subscription stands."""
@@ -81,10 +110,11 @@ class Member:
             stream=self.wanted.stream.name,
             key=self.wanted.text,
             mode=self.manner.mode.value,
-            **({} if self.manner.interval_ms is None else {"interval_ms": self.manner.interval_ms}),
+            interval_ms=UNSET if self.manner.interval_ms is None else self.manner.interval_ms,
             cursor=self._cursors({name: self.subscription.cursor(name) for name in partitions}),
-            hot=self.subscription.hot,
+            hot=self.subscription.hot and not self.replaying,
             skipped=self.subscription.skipped,
+            replay=True if self.replaying else UNSET,
         )
 
     def ended(self) -> Ended:
@@ -104,7 +134,7 @@ class Book:
     def __init__(self, layer: LoopLayer, outlet: Outlet, lost: Callable[[], None]) -> None:
         self._layer, self._outlet, self._lost = layer, outlet, lost
         self._members: dict[int, Member] = {}
-        self._numbers: dict[tuple[str, Pattern], int] = {}
+        self._numbers: dict[Name, int] = {}
         self._next = 1
 
     def __len__(self) -> int:
@@ -116,7 +146,7 @@ class Book:
 
     def find(self, wanted: Wanted) -> Member | None:
         """Return the subscription to exactly this."""
-        return self._members.get(self._numbers.get((wanted.stream.name, wanted.pattern), 0))
+        return self._members.get(self._numbers.get(wanted.name, 0))
 
     def get(self, sub: int) -> Member | None:
         """Return a subscription by its number."""
@@ -127,13 +157,13 @@ class Book:
         return [member for member in self._members.values() if not _allowed(member.wanted, rights)]
 
     async def prepare(
-        self, wanted: Sequence[Wanted], manner: Manner, since: Mapping[Pattern, Mapping[str, Cursor]]
+        self, wanted: Sequence[Wanted], manner: Manner, since: Mapping[Name, Mapping[str, Cursor]]
     ) -> list[Member]:
         """Return new subscriptions, ready to start. Raises ``redis.RedisError``; then there are none."""
         members = [self._new(each, manner) for each in wanted]
         for first in range(0, len(members), AT_ONCE):
             step = members[first : first + AT_ONCE]
-            preparing = (_prepare(member, since.get(member.wanted.pattern)) for member in step)
+            preparing = (_prepare(member, since.get(member.wanted.name)) for member in step)
             # All of them end before any fault is raised: none may attach itself to a log after it was stopped.
             faults = [each for each in await asyncio.gather(*preparing, return_exceptions=True) if each]
             if faults:
@@ -148,19 +178,29 @@ class Book:
         await self.end(replaced)
         for member in members:
             self._members[member.sub] = member
-            self._numbers[member.wanted.stream.name, member.wanted.pattern] = member.sub
+            self._numbers[member.wanted.name] = member.sub
         return replaced
 
     async def end(self, members: Sequence[Member]) -> None:
         """End subscriptions."""
         for member in members:
             del self._members[member.sub]
-            del self._numbers[member.wanted.stream.name, member.wanted.pattern]
+            del self._numbers[member.wanted.name]
+            if member.replay is not None:
+                member.replay.leave(member.subscription)
             await member.subscription.stop()
+
+    def replays(self) -> int:
+        """Return how many replays run."""
+        return len({id(member.replay) for member in self._members.values() if member.replaying})
 
     def _new(self, wanted: Wanted, manner: Manner) -> Member:
         sub, self._next = self._next, self._next + 1
-        rendition = NativeRendition(wanted.stream, sub, whole_key(wanted.pattern))
+        rendition: Rendition = (
+            NativeRendition(wanted.stream, sub, whole_key(wanted.pattern))
+            if wanted.part is None
+            else PartRendition(wanted.stream, wanted.stream.name, wanted.part, sub)
+        )
         subscription = self._layer.subscription(
             self._outlet,
             wanted.stream,

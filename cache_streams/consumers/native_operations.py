@@ -1,4 +1,4 @@
-"""What a native socket's requests do: which keys they name, whether the user may, and the answer."""
+"""What a native socket's requests do, and what they are answered."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from redis.exceptions import RedisError
 
 from accounts.identity import Rights
 from cache_streams.connections import shared_redis
-from cache_streams.consumers.native_book import Book, Manner, Member, Wanted, wanted_of
+from cache_streams.consumers.native_book import Book, Member, Wanted
 from cache_streams.consumers.native_lookups import bars_before, partitions_of
+from cache_streams.consumers.native_replays import Replays, check_replay
+from cache_streams.consumers.native_rules import Rules
 from cache_streams.consumers.native_since import cursors_since
 from cache_streams.log import Log
 from cache_streams.log_names import LogName
-from cache_streams.permissions import sees_all
 from cache_streams.places import Cursor, cursor_text
 from cache_streams.protocol.allowance import Allowance, limit_of
 from cache_streams.protocol.native import frames, requests
-from cache_streams.protocol.native.errors import Refused, invalid
-from cache_streams.protocol.native.keys import find_stream, read_patterns, whole_key
+from cache_streams.protocol.native.errors import Refused
+from cache_streams.protocol.native.keys import find_stream, whole_key
+from cache_streams.protocol.native.parts import narrowed
 from cache_streams.protocol.native.rendition import told
-from cache_streams.protocol.native.requests import Head, HeadRefused
-from cache_streams.protocol.strict_json import Json
+from cache_streams.protocol.native.requests import Head
+from cache_streams.replay import Replay
 from cache_streams.streams import by_name
-from cache_streams.streams.declaration import Audience, Mode
 from cache_streams.streams.update import KeySnapshot
 
 CACHE_RETRY_MS = 1_000
-WARNINGS_LIMIT = 16
 
 logger = structlog.get_logger(__name__)
 
@@ -51,8 +51,11 @@ class Answer:
 class Operations:
     """The operations of one socket that concern its subscriptions; ``rights`` are asked for each request."""
 
-    def __init__(self, book: Book, allowance: Allowance, rights: Callable[[], Rights]) -> None:
-        self._book, self._allowance, self._rights = book, allowance, rights
+    def __init__(
+        self, book: Book, replays: Replays, allowance: Allowance, rights: Callable[[], Rights]
+    ) -> None:
+        self._book, self._replays, self._allowance = book, replays, allowance
+        self._rules = Rules(book, rights)
 
     async def answer(self, head: Head) -> Answer:
         """Do what a request asks. Raises: Refused."""
@@ -65,13 +68,22 @@ class Operations:
                 "CACHE_UNAVAILABLE", "the cache does not answer", retry_after_ms=CACHE_RETRY_MS
             ) from None
 
+    def offered(self) -> list[str]:
+        """Return the streams that the user may subscribe to, if only to what is theirs."""
+        return self._rules.offered()
+
     async def _subscribe(self, head: Head) -> Answer:
-        asked, wanted = self._plan(head.given)
-        manner, warnings = self._manner(asked, wanted)
+        asked, wanted = self._rules.subscribe(head.given)
+        manner, warnings = self._rules.manner(asked, wanted)
+        begin = check_replay(asked, wanted, self._book)
         members = await self._book.prepare(wanted, manner, cursors_since(wanted, asked.since))
+        replay = None if begin is None else await self._replay(members, asked, begin)
         warnings += [f"sub {old.sub} was replaced" for old in await self._book.add(members)]
 
         def start() -> None:
+            if replay is not None:
+                replay.start()
+                return
             for member in members:
                 member.subscription.start(snapshot=asked.snapshot)
 
@@ -79,8 +91,18 @@ class Operations:
             {"subscriptions": [member.subscribed() for member in members]}, warnings, start, members
         )
 
+    async def _replay(
+        self, members: Sequence[Member], asked: requests.Subscribe, begin: Cursor | int
+    ) -> Replay:
+        try:
+            return await self._replays.prepare(members, asked, begin)
+        except (Refused, RedisError, OSError):
+            for member in members:
+                await member.subscription.stop()
+            raise
+
     async def _unsubscribe(self, head: Head) -> Answer:
-        ended = self._named(head.given)
+        ended = self._rules.unsubscribe(head.given)
         await self._book.end(ended)
         return Answer({"subscriptions": [member.ended() for member in ended]})
 
@@ -88,15 +110,15 @@ class Operations:
         return Answer({"subscriptions": [member.listed() for member in self._book.members()]})
 
     async def _snapshot(self, head: Head) -> Answer:
-        _, wanted = self._plan(head.given, subscribing=False)
-        history = requests.read(requests.Snapshot, head.given).history
+        asked, wanted = self._rules.snapshot(head.given)
         snapshots = []
         for each in wanted:
-            told = await _state(each)
-            if isinstance(history, int):
-                bars = await bars_before(each.stream, whole_key(each.pattern), history)
-                told = [msgspec.structs.replace(state, history=bars) for state in told]
-            snapshots += told
+            states = await _state(each)
+            key = whole_key(each.pattern)
+            if isinstance(asked.history, int) and key is not None:
+                bars = await bars_before(key, asked.history)
+                states = [msgspec.structs.replace(state, history=bars) for state in states]
+            snapshots += states
         return Answer({"snapshots": snapshots})
 
     async def _partitions(self, head: Head) -> Answer:
@@ -108,118 +130,12 @@ class Operations:
 
     async def _explain(self, head: Head) -> Answer:
         asked = requests.read(requests.Explain, head.given)
-        allowed, rule = self._verdict(asked.request)
+        allowed, rule = self._rules.verdict(asked.request)
         remaining = frames.Remaining(
             subscriptions=limit_of(settings.SUBSCRIPTIONS_PER_SOCKET) - len(self._book),
             requests=self._allowance.left(time.monotonic()),
         )
         return Answer({"allowed": allowed, "rule": rule, "remaining": remaining})
-
-    # -- rules --------------------------------------------------------------------------------------------------------
-
-    def _verdict(self, given: Mapping[str, Json]) -> tuple[bool, str]:
-        """Return whether a request would be answered as things stand, and by which rule."""
-        try:
-            inner = requests.head_of(given)
-            requests.read(requests.OPERATIONS[inner.op], inner.given)
-            if inner.op == "unsubscribe":
-                self._named(inner.given)
-            if inner.op not in ("subscribe", "snapshot"):
-                return True, "ANYBODY: every user may"
-            asked, wanted = self._plan(inner.given, subscribing=inner.op == "subscribe")
-            cursors_since(wanted, asked.since)
-        except HeadRefused as fault:
-            return False, f"{fault.refused.code}: {fault.refused}"
-        except Refused as refused:
-            return False, f"{refused.code}: {refused}"
-        stream = wanted[0].stream
-        if stream.audience is Audience.ANY_USER:
-            return True, f"{stream.audience.name}: every user may read {stream.name}"
-        if sees_all(stream, self._rights()):
-            return True, f"STAFF: staff, and everybody in an open deployment, reads all {stream.name}"
-        return True, f"OWNER: these {stream.name} are the user's own"
-
-    def _plan(
-        self, given: Mapping[str, Json], *, subscribing: bool = True
-    ) -> tuple[requests.Subscribe, list[Wanted]]:
-        """Return what a request asks, and of which parts of logs. Raises: Refused."""
-        form = requests.Subscribe if subscribing else requests.Snapshot
-        read = requests.read(form, given)
-        stream = find_stream(by_name, read.stream)
-        patterns = read_patterns(stream, given, limit_of(settings.SUBSCRIPTIONS_PER_SOCKET))
-        wanted = [wanted_of(stream, pattern, self._rights()) for pattern in patterns]
-        asked = read if isinstance(read, requests.Subscribe) else requests.Subscribe(stream=read.stream)
-        if subscribing:
-            if given.get("replay") is not None:
-                raise Refused("REPLAY_UNAVAILABLE", "replay: this server does not replay", field="replay")
-            new = sum(self._book.find(each) is None for each in wanted)
-            most = limit_of(settings.SUBSCRIPTIONS_PER_SOCKET)
-            if len(self._book) + new > most:
-                raise Refused(
-                    "TOO_MANY_SUBSCRIPTIONS",
-                    f"{len(self._book)} and {new} more; at most {most} on one socket",
-                )
-        return asked, wanted
-
-    def _manner(self, asked: requests.Subscribe, wanted: Sequence[Wanted]) -> tuple[Manner, list[str]]:
-        """Return how to tell what is wanted, and what the client should know about its request."""
-        mode = requests.mode_of(wanted[0].stream, asked)
-        warnings = []
-        interval_ms = None
-        if mode is Mode.SAMPLE:
-            interval_ms = (
-                asked.interval_ms if isinstance(asked.interval_ms, int) else requests.INTERVAL_MS_DEFAULT
-            )
-        elif isinstance(asked.interval_ms, int):
-            warnings.append(f"interval_ms: has no meaning in mode {mode.value}")
-        open_ones = [member for member in self._book.members() if whole_key(member.wanted.pattern) is None]
-        for each in wanted:
-            others = open_ones if whole_key(each.pattern) is not None else self._book.members()
-            overlapping = next((other for other in others if _overlap(other.wanted, each)), None)
-            if overlapping is not None and len(warnings) < WARNINGS_LIMIT:
-                warnings.append(
-                    f"{each.text}: sub {overlapping.sub} ({overlapping.wanted.text}) has keys in common with it;"
-                    " their updates come once for each subscription"
-                )
-        return Manner(mode, interval_ms), warnings
-
-    def _named(self, given: Mapping[str, Json]) -> list[Member]:
-        """Return the subscriptions that ``unsubscribe`` names. Raises: Refused."""
-        asked = requests.read(requests.Unsubscribe, given)
-        if asked.all:
-            return self._book.members()
-        found: list[Member | None]
-        if isinstance(asked.sub, int | list):
-            subs = asked.sub if isinstance(asked.sub, list) else [asked.sub]
-            found = [self._book.get(sub) for sub in dict.fromkeys(subs)]
-        elif isinstance(asked.stream, str):
-            stream = find_stream(by_name, asked.stream)
-            patterns = read_patterns(stream, given, limit_of(settings.SUBSCRIPTIONS_PER_SOCKET))
-            found = [self._book.find(Wanted(stream, pattern, ())) for pattern in patterns]
-        else:
-            raise invalid("sub", "is required, or stream with its key fields, or all")
-        named = [member for member in found if member is not None]
-        if len(named) < len(found):
-            raise Refused("NOT_SUBSCRIBED", "this socket has no such subscription; list names those it has")
-        return named
-
-    def offered(self) -> list[str]:
-        """Return the streams that the user may subscribe to, if only to what is theirs."""
-        rights = self._rights()
-        return [
-            stream.name
-            for stream in by_name.values()
-            if stream.audience is Audience.OWNER or sees_all(stream, rights)
-        ]
-
-
-def _overlap(one: Wanted, other: Wanted) -> bool:
-    """Return whether two different patterns of one stream have keys in common."""
-    return (
-        one.stream.name == other.stream.name
-        and one.pattern != other.pattern
-        and all(a == b or a is None or b is None for a, b in zip(one.pattern, other.pattern, strict=True))
-    )
 
 
 async def _state(wanted: Wanted) -> list[frames.Told]:
@@ -233,4 +149,6 @@ async def _state(wanted: Wanted) -> list[frames.Told]:
         exact = whole_key(wanted.pattern)
         if exact is not None and not state.keys:
             held.append(KeySnapshot(exact, 0, (), cursor))
+    if wanted.part is not None:
+        held = narrowed(wanted.stream, wanted.part, held)
     return [told(wanted.stream, key) for key in held]

@@ -6,31 +6,31 @@ from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 
-from cache_streams.consumers.native_book import LOG_NAME, Wanted
+from cache_streams.consumers.native_book import LOG_NAME, Name, Wanted
 from cache_streams.log_names import partition_of
 from cache_streams.places import Cursor, parse_cursor
 from cache_streams.protocol.native.errors import Refused, invalid
-from cache_streams.protocol.native.keys import Pattern, parse_key, whole_key
+from cache_streams.protocol.native.keys import parse_key, whole_key
 from cache_streams.streams.declaration import Stream
 
 
 def cursors_since(
     wanted: Sequence[Wanted], since: str | Mapping[str, str] | None
-) -> dict[Pattern, Mapping[str, Cursor]]:
-    """Return from where each pattern resumes, by partition. Raises: Refused."""
+) -> dict[Name, Mapping[str, Cursor]]:
+    """Return from where each resumes, by partition. Raises: Refused."""
     if since is None:
         return {}
     if isinstance(since, str):
-        cursor = _parsed(since)
+        cursor = cursor_of(since)
         many = next((each for each in wanted if len(each.partitions) > 1), None)
         if many is not None:
             raise invalid(
                 "since", f"{many.text} reads {len(many.partitions)} logs: one cursor per key is needed"
             )
-        return {each.pattern: dict.fromkeys(each.partitions, cursor) for each in wanted}
-    by_text = {text: _parsed(cursor) for text, cursor in since.items()}
+        return {each.name: dict.fromkeys(each.partitions, cursor) for each in wanted}
+    by_text = {text: cursor_of(cursor) for text, cursor in since.items()}
     by_partition = _newest(wanted[0].stream, by_text)
-    return {each.pattern: _known(each, by_text, by_partition) for each in wanted}
+    return {each.name: _known(each, by_text, by_partition) for each in wanted}
 
 
 def _known(
@@ -63,8 +63,9 @@ def _partition(stream: Stream, text: str) -> str:
         raise invalid("since", "a name in it is not a key of this stream") from None
 
 
-def _parsed(text: str) -> Cursor:
+def cursor_of(text: str, field: str = "since") -> Cursor:
+    """Return a cursor that a client sent. Raises: Refused."""
     try:
         return parse_cursor(text)
     except ValueError:
-        raise Refused("INVALID_CURSOR", "since: not a cursor of this server", field="since") from None
+        raise Refused("INVALID_CURSOR", f"{field}: not a cursor of this server", field=field) from None

@@ -5,23 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 import structlog
-from channels.consumer import AsyncConsumer, get_handler_name
+from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
 from accounts.identity import Identity, Rights
+from cache_streams.asgi_outlet import AsgiOutlet
 from cache_streams.authentication import Login
+from cache_streams.consumers.observed import Observed, membership_of, places_of
 from cache_streams.consumers.retained import RetainedSocket
+from cache_streams.endings import loop_endings
+from cache_streams.facts import Membership, Place
 from cache_streams.layers import LogBackedChannelLayer, LoopLayer
 from cache_streams.log_names import partition_of
 from cache_streams.metrics import CLOSES, SOCKETS
-from cache_streams.outlet import EXTENSION, AsgiOutlet, Outlet, SinkOutlet
+from cache_streams.operators.answering import loop_listener
+from cache_streams.outlet import EXTENSION, Outlet, SinkOutlet
 from cache_streams.permissions import may_see, visible
 from cache_streams.protocol.close_codes import (
     SLOW_CONSUMER,
@@ -47,12 +52,13 @@ def loop_layer() -> LoopLayer:
     outer: LogBackedChannelLayer = get_channel_layer()  # type: ignore[assignment]  # what CHANNEL_LAYERS names
     layer = outer._get_layer()  # noqa: SLF001  # the seam of channels_redis: see layers.py
     sessions = loop_sessions()
-    layer.reader.on_news, layer.reader.on_reconnect = sessions.news, sessions.recheck
+    layer.reader.signals.on_news, layer.reader.on_reconnect = sessions.news, sessions.recheck
     layer.reader.start()
+    loop_listener().start()
     return layer
 
 
-class SocketConsumer(AsyncConsumer):
+class SocketConsumer(Observed):
     """One socket from handshake to close. Subclasses say what it sends and how it answers."""
 
     family: ClassVar[Family] = Family.RPC
@@ -105,6 +111,7 @@ class SocketConsumer(AsyncConsumer):
         """
         handler: Callable[[Message], Coroutine[Any, Any, None]] = getattr(self, get_handler_name(message))
         # Here rather than once: a retained socket's frames arrive in the context of its transport.
+        self.received += message["type"] == "websocket.receive"
         with bound_contextvars(connection_id=self.socket_id, user_id=self.identity.user_id):
             await handler(message)
 
@@ -113,6 +120,7 @@ class SocketConsumer(AsyncConsumer):
         self.layer = loop_layer()
         self.subscriptions: set[Subscription] = set()
         self._expiry: asyncio.TimerHandle | None = None
+        self.opened_at = time.time()
         await self.send(
             {
                 "type": "websocket.accept",
@@ -120,14 +128,14 @@ class SocketConsumer(AsyncConsumer):
                 "headers": [(b"x-connection-id", self.socket_id.encode())],
             }
         )
-        self.opened_at = time.time()
         self._began = False
         extensions: dict[str, Any] = self.scope.get("extensions") or {}  # Any: each server offers its own
         sink = extensions.get(EXTENSION)
         self.outlet = SinkOutlet(sink) if sink is not None else AsgiOutlet(self.send)
+        self.outlet.on_end = self.note_end
         SOCKETS.labels(self.family.value).inc()
         loop_sessions().add(self.identity.user_id, self)
-        if loop_sessions().crowded(self.identity.user_id):
+        if loop_sessions().crowded(self.identity.user_id, self.family):
             loop_sessions().remove(self.identity.user_id, self)
             self.end(TOO_MANY_CONNECTIONS)
             return
@@ -145,6 +153,7 @@ class SocketConsumer(AsyncConsumer):
             loop_sessions().remove(self.identity.user_id, self)
             if self._expiry is not None:
                 self._expiry.cancel()
+            loop_endings().add(self.ending(message.get("code")))
             self.outlet.shut()
             if self._began:
                 await self.closed()
@@ -158,14 +167,11 @@ class SocketConsumer(AsyncConsumer):
     async def closed(self) -> None:
         """End what the subclass began."""
 
-    def end(self, close: Close) -> None:
+    def end(self, close: Close, rule: str = "") -> None:
         """Close the socket, deaf or not."""
         CLOSES.labels(close.reason or str(close.code)).inc()
+        self._rule = self._rule or rule
         self.outlet.close(close.code, close.reason)
-
-    def waiting_bytes(self) -> int:
-        """Return how much of what was sent still waits in this process."""
-        return self.outlet.buffered()
 
     def announce_end(self, reconnect_within_s: float, deadline_s: float) -> bool:
         """Tell the client that this process stops soon; False when its family has no words for that."""
@@ -175,9 +181,13 @@ class SocketConsumer(AsyncConsumer):
         """Close as a planned stop does; what the client has been sent is what it may resume from."""
         self.end(shutdown(self.family))
 
-    def memberships(self) -> Collection[Subscription]:
+    def memberships(self) -> list[Membership]:
         """Return what the socket subscribes to now."""
-        return self.subscriptions
+        return [membership_of(subscription) for subscription in self.subscriptions]
+
+    def places(self) -> list[Place]:
+        """Return how far the socket was told of each log, of the first few."""
+        return places_of(self.subscriptions)
 
     # -- subscriptions ----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from cache_streams.endings import loop_endings
 from cache_streams.sessions import Session, Sessions
 
 RECONNECT_SHARE = 0.5
@@ -17,6 +18,8 @@ AT_ONCE = 25
 """Sockets closed in one step at least: a handful need not wait."""
 GONE_S = 15.0
 """A socket that is not gone by then is left to the server, which cuts it."""
+FLUSH_S = 0.5
+"""How long a stopping worker waits for Redis to keep how its last sockets ended."""
 
 
 async def drain(sessions: Sessions, announced_s: float, ends_at: float) -> None:
@@ -34,7 +37,8 @@ async def drain(sessions: Sessions, announced_s: float, ends_at: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + GONE_S, ends_at)):
             await sessions.empty.wait()
-    await sessions.census.leave()
+    await sessions.leave_censuses()
+    await loop_endings().flush(FLUSH_S)
 
 
 async def _let_go(sessions: Sessions, told: Sequence[Session], announced_s: float) -> None:

@@ -13,9 +13,18 @@ from typing import Any
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from websockets.frames import Frame
 from websockets.http11 import Request
+from websockets.protocol import Protocol
 
 from cache_streams.metrics import CLOSES
-from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES, Retainer, discard
+from cache_streams.outlet import (
+    EXTENSION,
+    HIGH_WATER_BYTES,
+    LOST,
+    LOW_WATER_BYTES,
+    Parting,
+    Retainer,
+    discard,
+)
 from cache_streams.protocol.close_codes import RATE_LIMITED
 from cache_streams.server.peer import PeerProtocol
 
@@ -27,12 +36,13 @@ CLOSE_GRACE_S = 1.0
 class TransportSink:
     """The frame sink of one socket; see ``cache_streams.outlet.FrameSink``."""
 
-    __slots__ = ("_protocol", "on_pause", "on_resume", "retainer", "write")
+    __slots__ = ("_protocol", "on_end", "on_pause", "on_resume", "retainer", "write")
 
     def __init__(self, protocol: GatewayWebSocketProtocol) -> None:
         self._protocol = protocol
         self.on_pause: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
+        self.on_end: Callable[[], None] | None = None
         self.retainer: Retainer | None = None
         # The transport's own method, without a function of ours around it: it is called for every delivery.
         self.write: Callable[[bytes], None] = protocol.transport.write
@@ -44,10 +54,19 @@ class TransportSink:
 
     def end(self) -> None:
         """Let no frame follow: a close frame is out, whoever sent it."""
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()
         self.write = discard
+
+    def parting(self) -> Parting:
+        return parting_of(self._protocol.conn)
 
     def buffered(self) -> int:
         return self._protocol.transport.get_write_buffer_size()
+
+    def taken(self) -> int | None:
+        return self._protocol.taken()
 
     def close(self, code: int, reason: str) -> None:
         if not self.is_open:
@@ -64,6 +83,7 @@ class TransportSink:
             protocol.transport.resume_reading()
 
     def abort(self) -> None:
+        self.end()
         self._protocol.transport.abort()
 
     def retain(self, retainer: Retainer) -> None:
@@ -75,6 +95,15 @@ class TransportSink:
         if protocol.read_paused and not protocol.disconnected:
             protocol.read_paused = False
             protocol.transport.resume_reading()
+
+
+def parting_of(conn: Protocol) -> Parting:
+    """Return how a connection of the library ended: who sent the first close frame, and what it said."""
+    if conn.close_rcvd is not None and (conn.close_sent is None or conn.close_rcvd_then_sent):
+        return Parting("client", conn.close_rcvd.code, conn.close_rcvd.reason)
+    if conn.close_sent is not None:
+        return Parting("gateway", conn.close_sent.code, conn.close_sent.reason)
+    return LOST
 
 
 class _NoQueue:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections import Counter
 from http import HTTPStatus
 
+import structlog
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cache_streams.metrics import REFUSALS
+from cache_streams.server.forwarded import is_trusted_proxy
 
 HEAD_BYTES = 64 * 1024
 """Request line and headers together."""
@@ -22,8 +25,15 @@ HEADERS = 128
 LINE_BYTES = 8192
 """Longer lines, and more headers, are beyond the WebSocket library below; no valid token is nearly as long."""
 
+logger = structlog.get_logger(__name__)
 _pending: Counter[str] = Counter()
 """Connections by address that have not sent a whole request yet."""
+
+
+def _note_refusal(code: str, address: str | None) -> None:
+    """Count and log what no application was asked about; behind a proxy the address is the proxy's."""
+    REFUSALS.labels(code).inc()
+    logger.info("connection refused", code=code, address=address)
 
 
 class GatewayHttpProtocol(HttpToolsProtocol):
@@ -32,25 +42,34 @@ class GatewayHttpProtocol(HttpToolsProtocol):
     _address: str | None = None
     _deadline: asyncio.TimerHandle | None = None
     _head = 0
+    _last = b""
+    _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
         limit = settings.PENDING_HANDSHAKES_PER_ADDRESS
-        proxied = settings.NUM_PROXIES > 0 and address in settings.TRUSTED_PROXIES
+        proxied = settings.NUM_PROXIES > 0 and is_trusted_proxy(address)
         if limit and not proxied and _pending[address] >= limit:
-            REFUSALS.labels("PENDING_HANDSHAKES").inc()
+            _note_refusal("PENDING_HANDSHAKES", address)
             transport.abort()
             return
         self._await_request(address)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is not None:
-            self._head += len(data)
-            if self._head > HEAD_BYTES:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
-                return
+        if self._deadline is not None and not self._in_body and self._goes_on(data):
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
+            return
         super().data_received(data)
+
+    def _goes_on(self, data: bytes) -> bool:
+        """Return whether the head is longer than it may be; the body after it is bounded where it is read."""
+        room = HEAD_BYTES - self._head
+        self._head += len(data)
+        if len(data) <= room:
+            self._last = data[-3:]
+            return False
+        return b"\r\n\r\n" not in self._last + data[:room]
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -58,7 +77,7 @@ class GatewayHttpProtocol(HttpToolsProtocol):
             self._await_request(self.client[0] if self.client else "")
 
     def on_headers_complete(self) -> None:
-        self._head = 0
+        self._in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -75,13 +94,20 @@ class GatewayHttpProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
         else:
             super().handle_websocket_upgrade()
+            del (
+                self.parser
+            )  # it and this object hold one another, for nothing more: 3 KB until a collection finds them
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer in the one shape of errors what is not HTTP."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg, "BAD_REQUEST")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._settled()
         super().connection_lost(exc)
 
     def _await_request(self, address: str) -> None:
-        self._address, self._head = address, 0
+        self._address, self._head, self._last, self._in_body = address, 0, b"", False
         _pending[address] += 1
         self._deadline = self.loop.call_later(settings.HANDSHAKE_TIMEOUT_S, self._too_slow)
 
@@ -97,18 +123,25 @@ class GatewayHttpProtocol(HttpToolsProtocol):
                 del _pending[self._address]
 
     def _too_slow(self) -> None:
-        REFUSALS.labels("HANDSHAKE_TIMEOUT").inc()
+        _note_refusal("HANDSHAKE_TIMEOUT", self._address)
         self._settled()
         self.transport.abort()
 
     def _refuse(self, status: HTTPStatus, text: str, code: str = "TOO_LARGE") -> None:
         """Answer what no application will see, and close; a peer that does not read it is cut by the deadline's rule."""
-        REFUSALS.labels(code).inc()
+        _note_refusal(code, self._address)
         self._settled()
-        body = json.dumps({"detail": text, "success": False, "error_code": code, "error": text}).encode()
+        told = {
+            "detail": text,
+            "success": False,
+            "error_code": code,
+            "error": text,
+            "request_id": uuid.uuid4().hex,
+        }
+        body = json.dumps(told).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\nx-content-type-options: nosniff\r\n"
         )
         if status is HTTPStatus.UNAUTHORIZED:
             head += "www-authenticate: Bearer\r\n"

@@ -56,9 +56,11 @@ def launch(say: Say) -> None:
         running: dict[str, subprocess.Popen[bytes]] = {}
         if own_redis:
             say("Demo feed: starting.")
-            running["the demo feed"] = parts.enter_context(_running("demo_feed", redis_url))
+            running["the demo feed"] = parts.enter_context(
+                _running(redis_url, "demo_feed", "--agent-of", settings.ADMIN_MAIL)
+            )
         say(f"Gateway: starting {settings.WORKERS} worker(s) and the relay.")
-        running["the gateway"] = parts.enter_context(_running("serve", redis_url))
+        running["the gateway"] = parts.enter_context(_running(redis_url, "serve"))
         if _await_health(running, own_redis, stop):
             _say_how_to_use(say, login.getvalue())
         while not stop.wait(_LOOK_EVERY_S):
@@ -77,7 +79,7 @@ def _redis(parts: ExitStack, say: Say) -> tuple[str, EmbeddedRedis | None]:
         return own.url, own
     say("Redis: the configured one. The demo feed is off, because it writes only to a Redis of its own.")
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as client:
+        with settings.REDIS_CLIENT(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as client:
             client.ping()
     except redis.RedisError as exc:
         say(f"Redis: it does not answer yet ({type(exc).__name__}); the gateway goes on trying.")
@@ -85,10 +87,10 @@ def _redis(parts: ExitStack, say: Say) -> tuple[str, EmbeddedRedis | None]:
 
 
 @contextmanager
-def _running(command: str, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def _running(redis_url: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a management command as a child, which is ended and awaited at exit."""
     process = subprocess.Popen(
-        management_command(command),
+        management_command(*command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # this process says what a user needs to know; logs and errors are on stderr
         # What a child inherits, not a setting that is read: its settings come from its own start of env.py.

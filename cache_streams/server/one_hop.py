@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.db import connections
 from django.http import HttpResponseBase
+from django.urls import set_script_prefix
 
 THREADS = 16
 """Requests that are worked on at once; further ones wait for their turn."""
@@ -37,6 +38,7 @@ class OneHopHandler(ASGIHandler):
     def _respond(self, request: ASGIRequest) -> HttpResponseBase:
         # Django's signals do this in threads of their own, which are not those that hold the connections.
         _close_old_connections()
+        set_script_prefix(request.script_name or "/")  # Django's, which is not carried into other threads
         try:
             return self.get_response(request)
         finally:

@@ -133,6 +133,13 @@ class PeerProtocol(WebSocketsSansIOProtocol):
             CLOSES.labels(MUTE.reason).inc()
         super().keepalive_timeout()
 
+    def taken(self) -> int | None:
+        """Return the bytes that the peer's system has taken so far; None where the kernel does not tell."""
+        try:
+            return self._progress()[0] or None
+        except OSError:  # closed meanwhile
+            return None
+
     def _progress(self) -> tuple[int, bool]:
         """Return the bytes that the peer's system has taken so far, and whether any still wait here. Elsewhere than on Linux: 0."""
         raw: socket.socket | None = self.transport.get_extra_info("socket")

@@ -3,14 +3,17 @@
 import asyncio
 import gc
 import os
+import signal
 import socket
 from pathlib import Path
 
+import structlog
 import uvicorn
 from django.conf import settings
 
 from cache_streams.agents.runner import loop_runs
 from cache_streams.health import STOPPING
+from cache_streams.operators.answering import loop_listener
 from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
 from cache_streams.sessions import loop_sessions
@@ -19,8 +22,11 @@ from cache_streams.sessions import loop_sessions
 _DRAIN_S = 25
 # As above, from the signal on: DRAIN_NOTICE_S and DRAIN_S are at most 25 together, which leaves 2 for the closes.
 _LEAVE_S = 27.0
+_RUNS_S = 5.0
 _COLLECT_AFTER = (20_000, 20, 50)
 """Objects made, and collections of the younger generation, after which the garbage collector looks."""
+
+logger = structlog.get_logger(__name__)
 
 
 class _Worker(uvicorn.Server):
@@ -29,10 +35,17 @@ class _Worker(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: int, place: tuple[Path | None, str]) -> None:
         super().__init__(config)
         self._ready, self._place = ready, place
+        self._replaced = False
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._make_room)
         async with telling(*self._place):
+            loop_listener(self._place[1]).start()
             await super().serve(sockets)
+
+    def _make_room(self) -> None:
+        """Drain: a successor accepts already, so the machine as a whole stays ready."""
+        self._replaced = self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -41,18 +54,19 @@ class _Worker(uvicorn.Server):
             os.write(self._ready, b"%d\n" % os.getpid())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        STOPPING.set()
         ends_at = asyncio.get_running_loop().time() + _LEAVE_S
-        await asyncio.sleep(settings.DRAIN_NOTICE_S)  # balancers look, and send nobody new
+        if not self._replaced:
+            STOPPING.set()
+            await asyncio.sleep(settings.DRAIN_NOTICE_S)  # balancers look, and send nobody new
         for server in self.servers:
             server.close()  # accept nobody who would have to be sent away at once
-        await loop_runs().close()  # their sockets still hear how each run ended
+        await _end_runs()
         await drain(loop_sessions(), settings.DRAIN_S, ends_at)
         await super().shutdown(sockets)
 
 
 def run(*, listener: int, ready: int, metrics: Path | None, name: str) -> None:
-    """Serve until SIGTERM or SIGINT. ``listener`` and ``ready`` are inherited file descriptors.
+    """Serve until SIGTERM or SIGINT, or SIGHUP from a supervisor that has a successor. ``listener`` and ``ready`` are inherited file descriptors.
 
     ``metrics`` is the directory in which this process tells its metrics as ``name``.
     """
@@ -70,12 +84,20 @@ def run(*, listener: int, ready: int, metrics: Path | None, name: str) -> None:
         log_config=None,  # Django's LOGGING holds for uvicorn's loggers as well
         access_log=False,  # it would repeat query strings, tokens included
         server_header=False,
-        proxy_headers=settings.NUM_PROXIES > 0,
-        forwarded_allow_ips=settings.TRUSTED_PROXIES,
+        proxy_headers=False,  # server/forwarded.py bounds whom it believes, and how many of them
         timeout_graceful_shutdown=_DRAIN_S,
     )
     with socket.socket(fileno=listener) as shared:
         _Worker(config, ready, (metrics, name)).run(sockets=[shared])
+
+
+async def _end_runs() -> None:
+    """End agents' runs; their sockets still hear how. Those that a slow database leaves open end when the sweep finds them."""
+    try:
+        async with asyncio.timeout(_RUNS_S):
+            await loop_runs().close()
+    except TimeoutError:
+        logger.warning("agent runs were not ended in time", limit_s=_RUNS_S)
 
 
 def _collect_seldom() -> None:

@@ -56,6 +56,19 @@ async def test_a_connection_that_says_nothing_is_cut_in_time(server: LiveServer)
         writer.close()
 
 
+async def test_a_body_is_no_part_of_the_head_however_long_it_is(server: LiveServer) -> None:
+    body = b" " * 1_000_000
+    head = f"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with asyncio.timeout(DEADLINE_S):
+        reader, writer = await connected(server)
+        writer.write(head.encode())
+        for start in range(0, len(body), 50_000):
+            writer.write(body[start : start + 50_000])
+            await writer.drain()
+        assert (await reader.readline()).split()[1] not in (b"413", b"431")
+        writer.close()
+
+
 async def test_a_request_that_drips_is_cut_although_it_goes_on(server: LiveServer) -> None:
     async with asyncio.timeout(DEADLINE_S):
         reader, writer = await connected(server)

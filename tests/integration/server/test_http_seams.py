@@ -27,6 +27,10 @@ def test_a_requests_target_and_headers_are_still_where_they_were() -> None:
     assert '"headers": self.headers' in SOURCE, "http.py counts scope headers before an upgrade"
 
 
+def test_what_is_not_http_is_still_answered_in_one_method() -> None:
+    assert "self.send_400_response(msg)" in SOURCE, "http.py answers bad requests in the one shape there"
+
+
 def test_uvicorn_itself_still_has_no_deadline_for_a_request() -> None:
     assert "timeout_request" not in SOURCE, (
         "uvicorn may bound requests by itself now: drop server/http.py's deadline"

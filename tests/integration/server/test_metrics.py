@@ -20,7 +20,7 @@ from redis import Redis
 
 from tests.integration.wire.collector import Collector, fresh_name
 from tests.integration.wire.rpc_client import connected
-from tests.live import LiveServer, live_server
+from tests.live import BASE, LiveServer, live_server
 
 TOKEN = "metrics-for-the-tests"
 DEADLINE_S = 20.0
@@ -198,3 +198,15 @@ def test_what_the_relay_tells_operators_is_gone_with_it(tmp_path: Path) -> None:
 
         assert eventually(told)
         assert 0 < client.ttl("gw:retention") <= 60
+
+
+def test_every_metric_has_a_line_in_the_document_of_operations(server: LiveServer) -> None:
+    document = (BASE / "docs" / "operations.md").read_text(encoding="utf-8")
+    names = {
+        family.name
+        for family in prometheus(scrape(server).text)
+        if family.name.startswith(("gw_", "agents_"))
+    }
+    assert len(names) > 40
+    missing = {name for name in names if f"`{name}`" not in document and f"`{name}_total`" not in document}
+    assert missing == set()

@@ -6,13 +6,17 @@ All deadlines are those of the defaults, divided: a second stands for 13 to 20 o
 import time
 from collections.abc import Iterator
 
+import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as prometheus
+from redis import Redis
 
 from cache_streams import outlet
 from cache_streams.server import frames
 from fullon_master import settings
 from tests.integration.cache_sockets import ADMIN, token_of
+from tests.integration.wire.collector import Collector, trade
 from tests.live import LiveServer, live_server
 from tests.peer import CLOSE, DEADLINE_S, PING, PONG, TEXT, Peer, frame
 
@@ -31,6 +35,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         STALL_TIMEOUT_S=str(SECOND),
         RPC_REQUESTS_PER_S="0",
         FRAMES_PER_S="0",
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A gateway that lets go of nobody for a missing pong in time: what is cut there is cut for taking nothing."""
+    with live_server(
+        tmp_path_factory.mktemp("busy"),
+        PING_INTERVAL_S="600",
+        STALL_TIMEOUT_S=str(SECOND),
+        METRICS_ADDRESSES="127.0.0.1",
     ) as running:
         yield running
 
@@ -76,6 +92,32 @@ def test_a_deaf_peer_that_was_answered_until_all_was_full_is_let_go_of(server: L
     with connected(server, path, receive_buffer=SMALL) as peer:
         peer.stuff(frame(TEXT, '{"action": "ping"}'))
         freed(server, peer)
+
+
+def test_a_deaf_peer_is_cut_while_its_stream_is_busy(busy: LiveServer) -> None:
+    path = f"/api/v1/cache/ws/trades/deaf/A%2FB?token={token_of(busy, ADMIN)}"
+    before = stalled(busy)
+    with Redis.from_url(busy.redis_url) as client, connected(busy, path, receive_buffer=SMALL) as peer:
+        collector, began, written = Collector(client), time.monotonic(), 0
+        assert held(busy, peer)
+        while held(busy, peer):
+            assert time.monotonic() - began < 6 * DEADLINE_S, "still held"
+            collector.tick("deaf", "A/B")  # by which the trades' list is known to be of this market
+            for _ in range(50):
+                written += 1
+                collector.trades("deaf", "A/B", trade(written))
+    assert stalled(busy) == before + 1
+
+
+def stalled(server: LiveServer) -> float:
+    """Return how many sockets the server has cut because they took nothing."""
+    families = prometheus(httpx.get(f"{server.url}/metrics", timeout=DEADLINE_S).text)
+    samples = [sample for family in families for sample in family.samples]
+    return sum(
+        sample.value
+        for sample in samples
+        if sample.name == "gw_closes_total" and sample.labels["reason"] == "stalled"
+    )
 
 
 def test_a_slow_peer_is_kept_while_it_goes_on_reading(server: LiveServer) -> None:
