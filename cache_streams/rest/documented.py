@@ -7,7 +7,11 @@ from typing import Any
 import msgspec
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 
+from accounts.openapi import refusal
 from cache_streams.protocol.native.keys import request_fields
+from cache_streams.rest.market_answers import BODIES
+from cache_streams.rest.publish.shapes import ENTRIES, Published, batch
+from cache_streams.rest.publish.views import PublishView
 from cache_streams.rest.queries import (
     AFTER,
     AFTER_CHARACTERS_MAX,
@@ -89,14 +93,25 @@ def list_view(stream: Stream, depth: int) -> type[ListView]:
         parameters=[*_fields(stream, depth), *_query(stream, listing=True)],
         responses={200: shape, 304: _UNCHANGED},
     )
-    view = type(f"{stream.name.title()}List{depth}View", (ListView,), {"stream": stream})
-    return extend_schema_view(get=schema)(view)
+    name = f"{stream.name.title()}List{depth}View"
+    if depth or stream.name not in ENTRIES:
+        return extend_schema_view(get=schema)(type(name, (ListView,), {"stream": stream}))
+    shape_of_batch = batch(stream.name)
+    published = extend_schema(
+        operation_id=f"cache_{stream.name}_publish",
+        summary=f"Publish into {stream.name}, in the format of the cache: all entries, or none",
+        tags=["publish"],
+        request=shape_of_batch,
+        responses={200: Published, 409: refusal("The cache holds something of another type there.")},
+    )
+    view = type(name, (PublishView, ListView), {"stream": stream, "batch": shape_of_batch})
+    return extend_schema_view(get=schema, post=published)(view)
 
 
 def add_payloads(result: Json, **rest: object) -> Json:
-    """Put the canonical objects of every stream among the document's components."""
+    """Put the canonical objects of every stream, and what is told of markets, among the document's components."""
     _payloads, found = msgspec.json.schema_components(
-        [stream.payload for stream in REGISTRY], ref_template="#/components/schemas/{name}"
+        [*(stream.payload for stream in REGISTRY), *BODIES], ref_template="#/components/schemas/{name}"
     )
     result.setdefault("components", {}).setdefault("schemas", {}).update(found)
     return result

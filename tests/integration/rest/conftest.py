@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from redis import Redis
 
@@ -58,8 +57,7 @@ class Person:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counts() -> None:
-    cache.clear()
+def _fresh(fresh_counts: None) -> None:
     RECENT.forget()
 
 
