@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils.encoding import force_str
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import Throttled
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from structlog.contextvars import bind_contextvars
 
 from accounts import metrics
+from accounts.attempts import TooManyAttempts, address_of
 from accounts.keys import KeyClaims, key_claims
 from accounts.models import User
+from accounts.security_log import credential_refused
 from accounts.selectors import active_user, token_user
+from accounts.services import authenticate_by_password
 from accounts.tokens import AccessClaims, TokenRefused, verify_access_token
 
 if TYPE_CHECKING:  # DRF's views read the settings that name this module
@@ -27,6 +31,14 @@ def bearer_token(request: Request) -> str | None:
     """Return what follows ``Authorization: Bearer``, scheme in any letter case; None without such a header."""
     scheme, _, token = force_str(request.META.get("HTTP_AUTHORIZATION", ""), "latin-1").strip().partition(" ")
     return token.strip() if scheme.lower() == SCHEME and token.strip() else None
+
+
+def user_by_password(request: Request, mail: str, password: str) -> User | None:
+    """Return the active user whom mail and password prove. Raises: Throttled, for who guesses too often."""
+    try:
+        return authenticate_by_password(mail, password, address_of(request))
+    except TooManyAttempts as refused:
+        raise Throttled(refused.wait_s) from None
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -44,10 +56,12 @@ class BearerAuthentication(BaseAuthentication):
             claims = verify_access_token(raw)
         except TokenRefused as refused:
             metrics.TOKENS_REFUSED.labels(refused.reason).inc()
+            credential_refused("token", refused.reason)
             return None
         user = token_user(claims)
         if user is None:
             metrics.TOKENS_REFUSED.labels("absent").inc()
+            credential_refused("token", "absent")
             return None
         bind_contextvars(user_id=user.pk)
         return user, claims
@@ -72,9 +86,25 @@ class KeyAuthentication(BaseAuthentication):
         user = None if claims is None else active_user(claims.user_id)
         if claims is None or user is None:
             metrics.KEYS_REFUSED.inc()
+            credential_refused("key", "unknown")
             return None
         bind_contextvars(user_id=user.pk)
         return user, claims
+
+
+class MayAdminister(BasePermission):
+    """Staff with Django's permission on the model that the view calls ``administered``, as on the admin site."""
+
+    message = "Admin access required"
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the user may look at, add or delete such rows. No query for those who are no staff."""
+        action = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}.get(
+            request.method or "", "view"
+        )
+        options = view.administered._meta  # type: ignore[attr-defined]  # noqa: SLF001  # Django's own name for it
+        needed = f"{options.app_label}.{action}_{options.model_name}"
+        return bool(request.user.is_staff and request.user.has_perm(needed))
 
 
 class WithinScopes(BasePermission):

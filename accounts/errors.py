@@ -17,8 +17,10 @@ from rest_framework.views import set_rollback
 
 from accounts import metrics
 from accounts.middleware import request_id_of
+from accounts.security_log import request_refused
 
 RETRY_AFTER_S = 2
+REFUSALS = {401, 403, 429}
 CODES = {
     400: "BAD_REQUEST",
     401: "NOT_AUTHENTICATED",
@@ -37,6 +39,7 @@ TEXTS = {
     404: "Not Found",
     405: "Method Not Allowed",
     413: "The body is too large.",
+    429: "Too many requests; come back later.",
     503: "The database is away; try again.",
 }
 
@@ -56,6 +59,12 @@ class Refused(exceptions.APIException):
     def __init__(self, text: str, extra: Mapping[str, object] | None = None) -> None:
         super().__init__(text)
         self.extra = extra or {}
+
+
+class Conflict(exceptions.APIException):
+    """It contradicts what there is."""
+
+    status_code = status.HTTP_409_CONFLICT
 
 
 class TooLarge(exceptions.APIException):
@@ -102,6 +111,8 @@ def error_body(
     """
     code = code or CODES.get(status_code, CODES[500])
     metrics.ERRORS.labels(code).inc()
+    if status_code in REFUSALS:
+        request_refused(request, status_code, code)
     body: Json = {
         "detail": list(field_errors) or text,
         "success": False,
@@ -149,7 +160,7 @@ def _as_api_exception(exc: Exception) -> exceptions.APIException | None:
 def _text(exc: exceptions.APIException, request: HttpRequest) -> str:
     if isinstance(exc, exceptions.NotAuthenticated):
         resources = f"{settings.API_PREFIX}/orm/"
-        return "No authenticated user" if request.path.startswith(resources) else "Not authenticated"
+        return "No authenticated user" if request.path_info.startswith(resources) else "Not authenticated"
     if type(exc) in (exceptions.NotFound, exceptions.MethodNotAllowed):
         return TEXTS[exc.status_code]
     return str(exc.detail)
@@ -200,6 +211,15 @@ def permission_denied(request: HttpRequest, exception: Exception) -> JsonRespons
     return _plain(request, 403, "Forbidden")
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """Answer a form that this gateway did not hand out, or not to this browser."""
+    return _plain(
+        request,
+        403,
+        "The form did not come from a page of this site, or is out of date: load the page again.",
+    )
+
+
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """Answer an unknown path."""
     return _plain(request, 404, TEXTS[404])
@@ -208,6 +228,20 @@ def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:  # no
 def too_large(request: HttpRequest) -> JsonResponse:
     """Answer a body that was not read to its end."""
     return _plain(request, 413, TEXTS[413])
+
+
+def unknown_charset(request: HttpRequest) -> JsonResponse:
+    """Answer a body in a charset that is not read."""
+    text = "Bodies are UTF-8; forms may be ISO-8859-1."
+    error = _field_error(("header", "content-type"), "charset", text)
+    return JsonResponse(error_body(request, 422, text, [error]), status=422)
+
+
+def too_many_requests(request: HttpRequest, wait_s: float) -> JsonResponse:
+    """Answer somebody who asks too often, before a view could."""
+    response = _plain(request, 429, TEXTS[429])
+    response["Retry-After"] = str(max(1, math.ceil(wait_s)))
+    return response
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import keys, serializers
+from accounts import keys, listing, serializers
+from accounts.errors import Conflict
 from accounts.keys import KeyClaims
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey
+from accounts.openapi import IF_NONE_MATCH, UNCHANGED, refusal
+from accounts.query_shapes import ListQuery
 from accounts.selectors import keys_to_deactivate
-
-
-def caller(request: Request) -> User:
-    """Return who asks. Raises ``NotAuthenticated``, though the permission has refused strangers before."""
-    if isinstance(request.user, AnonymousUser):
-        raise NotAuthenticated
-    return request.user
+from accounts.user_views import somebody
 
 
 class OwnKeysView(APIView):
     """``/orm/api_keys/me``."""
 
     @extend_schema(
-        summary="The caller's API keys", tags=["api keys"], responses=serializers.KeyRecord(many=True)
+        operation_id="orm_api_keys_me_list",
+        summary="The caller's API keys",
+        tags=["api keys"],
+        parameters=[ListQuery, IF_NONE_MATCH],
+        responses={200: serializers.KeyRecord(many=True), 304: UNCHANGED},
     )
     def get(self, request: Request) -> Response:
-        """Answer every key of the caller, oldest first; of each key its beginning."""
-        own = ApiKey.objects.filter(user=caller(request))
-        return Response(serializers.KeyRecord(own, many=True).data)
+        """Answer the keys of the caller, oldest first; of each key its beginning."""
+        asked = listing.read(ListQuery, request)
+        own = ApiKey.objects.filter(user=somebody(request))
+        return listing.page(request, own, asked, lambda rows: serializers.KeyRecord(rows, many=True))
 
     @extend_schema(
         summary="Make an API key",
         tags=["api keys"],
         request=serializers.NewKey,
-        responses=serializers.KeyRecord,
+        responses={
+            200: serializers.KeyRecord,
+            409: refusal("The caller has too many keys."),
+        },
     )
     def post(self, request: Request) -> Response:
         """Answer the record with the whole key, this once; 200, as clients of the replaced system expect."""
@@ -48,7 +52,10 @@ class OwnKeysView(APIView):
             raise PermissionDenied(
                 "A key with scopes makes no key that reaches further: name scopes that it has."
             )
-        record, raw = keys.create_key(caller(request), **form.validated_data)
+        try:
+            record, raw = keys.create_key(somebody(request), **form.validated_data)
+        except keys.TooManyKeys:
+            raise Conflict(f"A user has at most {keys.KEYS_MAX} keys, ended ones included.") from None
         return Response({**serializers.KeyRecord(record).data, "key": raw})
 
 
@@ -68,7 +75,7 @@ class DeactivateView(APIView):
         key which it came with ends; with a token instead of a key all own keys end.
         """
         by = request.auth.key_id if isinstance(request.auth, KeyClaims) else None
-        ending = keys_to_deactivate(caller(request), number, by)
+        ending = keys_to_deactivate(somebody(request), number, by)
         if not ending:
             raise NotFound
         keys.deactivate(ending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,9 +18,17 @@ PREFIX = "fullon_ak_"
 KEY_BYTES = 32
 KEY_CHARACTERS_MIN = 10
 KEY_CHARACTERS_MAX = 512
+KEYS_MAX = 1_000
+"""Keys of one user, ended ones included: whoever makes one per run of a program would fill the table."""
 USE_NOTED_EVERY = timedelta(minutes=1)
+_TOKEN = re.compile(r"eyJ[^.]*\..*", re.DOTALL)
+"""How a JWT begins, and no key does: it is sent as one by mistake, or to try its luck."""
 _HINT_CHARACTERS = 4
 """Of the random part: enough to tell one's keys apart, too few to help a guess."""
+
+
+class TooManyKeys(Exception):
+    """The user has ``KEYS_MAX`` keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,9 @@ def hint_of(raw: str) -> str:
 def create_key(
     user: User, *, name: str = "", description: str = "", scopes: str = "", expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """Return a new key's record and the key itself, which nobody can read again."""
+    """Return a new key's record and the key itself, which nobody can read again. Raises: TooManyKeys. Two queries."""
+    if ApiKey.objects.filter(user=user).count() >= KEYS_MAX:
+        raise TooManyKeys
     record = ApiKey(user=user, name=name, description=description, scopes=scopes, expires_at=expires_at)
     raw = new_key(record)
     record.save()
@@ -76,7 +87,7 @@ def deactivate(keys: Collection[ApiKey]) -> None:
 
 def key_claims(raw: str) -> KeyClaims | None:
     """Return what the key ``raw`` says; None for every other text. One query for what could be a key, none otherwise."""
-    if not KEY_CHARACTERS_MIN <= len(raw) <= KEY_CHARACTERS_MAX:
+    if not KEY_CHARACTERS_MIN <= len(raw) <= KEY_CHARACTERS_MAX or _TOKEN.fullmatch(raw):
         return None
     key = _good().filter(digest=digest_of(raw)).first()
     if key is None:

@@ -11,6 +11,8 @@ import structlog
 from django.http import HttpRequest, HttpResponseBase
 from structlog.contextvars import bound_contextvars, unbind_contextvars
 
+from accounts.security_log import CREDENTIAL
+
 HEADER = "X-Request-ID"
 logger = structlog.get_logger(__name__)
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -45,7 +47,7 @@ def request_id(
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
             finally:
-                unbind_contextvars("user_id")  # authentication binds it, somewhere in between
+                unbind_contextvars("user_id", CREDENTIAL)  # authentication binds them, somewhere in between
         response[HEADER] = request_id_of(request)
         return response
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 MEANINGS = {
     400: "The request cannot be read.",
@@ -19,7 +20,17 @@ MEANINGS = {
     429: "Too many requests; `Retry-After` says when to come back.",
     503: "The database or the cache is away; `Retry-After` says when to come back.",
 }
+UNCHANGED = OpenApiResponse(description="As the client has it: If-None-Match named the answer's ETag.")
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="ETag of an earlier answer."
+)
 _TEXT = {"type": "string"}
+RETRY_AFTER = {
+    "description": "Seconds to wait.",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+}
+REFERENCE = {"$ref": "#/components/schemas/Error"}
 _FIELD_ERROR = {
     "type": "object",
     "properties": {"type": _TEXT, "loc": {"type": "array"}, "msg": _TEXT, "input": {"type": "null"}},
@@ -42,8 +53,18 @@ ERROR = {
 
 def error_response(meaning: str) -> dict[str, Any]:  # Any: OpenAPI
     """Return an answer of the one shape, as OpenAPI 3 writes it."""
-    schema = {"$ref": "#/components/schemas/Error"}
-    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+    return {"description": meaning, "content": {"application/json": {"schema": REFERENCE}}}
+
+
+def _refusal_of(status: int) -> dict[str, Any]:  # Any: OpenAPI
+    """Return the answer of a status; those that end by themselves say when."""
+    headers = {"headers": {"Retry-After": RETRY_AFTER}} if status in (429, 503) else {}
+    return {**error_response(MEANINGS[status]), **headers}
+
+
+def refusal(meaning: str) -> OpenApiResponse:
+    """Return an answer of the one shape, as a view names it."""
+    return OpenApiResponse(REFERENCE, description=meaning)
 
 
 def add_error_shape(result: dict[str, Any], **_: object) -> dict[str, Any]:  # Any: OpenAPI
@@ -82,11 +103,11 @@ class Schema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(path, *args, **kwargs)
         if operation is not None:
             for status in sorted(self._refusals(path, operation)):
-                operation["responses"].setdefault(str(status), error_response(MEANINGS[status]))
+                operation["responses"].setdefault(str(status), _refusal_of(status))
         return operation
 
     def _refusals(self, path: str, operation: dict[str, Any]) -> set[int]:
-        found = {429} if self.view.throttle_classes else set()
+        found = {429} if self.view.throttle_classes or hasattr(self.view, "bounds_guesses") else set()
         if self.view.get_authenticators():
             found |= {401, 403, 503}
         elif "/auth/" in path:

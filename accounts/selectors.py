@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.contrib.auth.models import Permission
-from django.db.models import Exists
+from django.db.models import Exists, QuerySet
 
 from accounts.identity import Identity
 from accounts.models import GATEWAY_PERMISSIONS, ApiKey, Ownership, RevokedToken, User
@@ -25,6 +25,12 @@ def identity_of(user_id: int) -> Identity | None:
     Raises ``django.db.OperationalError`` when the database is away.
     """
     return identities_of([user_id]).get(user_id)
+
+
+def identity_named(mail: str) -> Identity | None:
+    """Return who has this mail address, as ``identity_of``; one query more."""
+    user_id = User.objects.filter(mail=mail.strip().lower()).values_list("pk", flat=True).first()
+    return None if user_id is None else identity_of(user_id)
 
 
 def identities_of(user_ids: Collection[int]) -> dict[int, Identity]:
@@ -113,3 +119,21 @@ def keys_to_deactivate(user: User, number: int, used_key_id: int | None) -> list
 def user_by_mail(mail: str) -> User | None:
     """Return the user of ``mail``, whatever its letter case; None when there is none. One query."""
     return User.objects.filter(mail=mail.strip().lower()).first()
+
+
+def users_like(wanted: Mapping[str, object]) -> QuerySet[User]:
+    """Return the users that are ``active``, and of ``mail``, as far as that is wanted."""
+    found = User.objects.all()
+    if "active" in wanted:
+        found = found.filter(is_active=bool(wanted["active"]))
+    if "mail" in wanted:
+        found = found.filter(mail=str(wanted["mail"]).strip().lower())
+    return found
+
+
+def ownerships_like(wanted: Mapping[str, object]) -> QuerySet[Ownership]:
+    """Return what belongs to ``uid``, is of ``kind`` and called ``identifier``, as far as that is wanted."""
+    names = {"uid": "user_id", "kind": "kind", "identifier": "identifier"}
+    return Ownership.objects.filter(
+        **{field: wanted[name] for name, field in names.items() if name in wanted}
+    )

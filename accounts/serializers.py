@@ -1,4 +1,4 @@
-"""Shapes of the JSON about users and tokens."""
+"""Shapes of the JSON about logins, tokens and API keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import SCOPES_CHARACTERS_MAX, ApiKey, User, is_scopes
+from accounts.models import (
+    SCOPES_CHARACTERS_MAX,
+    ApiKey,
+    User,
+    is_scopes,
+)
 from accounts.tokens import TOKEN_CHARACTERS_MAX, AccessClaims
 
 PASSWORD_CHARACTERS_MAX = 4096
@@ -172,6 +177,7 @@ class KeyRecord(KeyShape):
     api_key_id = serializers.IntegerField(source="pk", read_only=True)
     uid = serializers.IntegerField(source="user_id", read_only=True)
     key = serializers.CharField(source="__str__", read_only=True)
+    scopes = ScopesField(read_only=True)
 
     class Meta:
         model = ApiKey
@@ -183,15 +189,3 @@ class KeyRecord(KeyShape):
 
 class Empty(Shape):
     """``{}``."""
-
-
-class Me(UserShape):
-    """The caller; ``role`` is ``admin`` or ``user``."""
-
-    uid = serializers.IntegerField(source="pk", read_only=True)
-    role = serializers.CharField(read_only=True)
-    active = serializers.BooleanField(source="is_active", read_only=True)
-
-    class Meta:
-        model = User
-        fields = ("uid", "mail", "name", "lastname", "phone", "id_num", "role", "active")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
-from redis import Redis
 from redis.exceptions import RedisError
 
 from accounts.tokens import AccessClaims
@@ -56,7 +55,7 @@ def issue_ticket(ticket: Ticket) -> str:
     """Store ``ticket`` and return the text that stands for it; Redis gets its hash alone. Raises ``TicketsUnavailable``."""
     raw = secrets.token_urlsafe(TICKET_BYTES)
     try:
-        with Redis.from_url(
+        with settings.REDIS_CLIENT(
             settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         ) as redis:
             redis.set(ticket_key(raw), json.dumps(dataclasses.asdict(ticket)), ex=TICKET_TTL_S)

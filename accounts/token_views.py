@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import families, metrics, serializers
-from accounts.authentication import bearer_token
+from accounts.authentication import bearer_token, user_by_password
 from accounts.errors import Refused, Unavailable
 from accounts.keys import KeyClaims
-from accounts.services import authenticate_by_password
-from accounts.throttles import LoginThrottle
+from accounts.parsers import StrictJSONParser
+from accounts.request_throttles import TicketThrottle
+from accounts.security_log import credential_refused
 from accounts.tickets import TICKET_TTL_S, Ticket, TicketsUnavailable, issue_ticket
 from accounts.tokens import (
     AccessClaims,
@@ -33,19 +32,20 @@ class PublicView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    parser_classes = (JSONParser, FormParser, MultiPartParser)
+    parser_classes = (StrictJSONParser, FormParser, MultiPartParser)
 
 
 def refused_token(refused: TokenRefused) -> Refused:
     """Return what a bad token is answered with, and count it."""
     metrics.TOKENS_REFUSED.labels(refused.reason).inc()
+    credential_refused("token", refused.reason)
     return Refused("Token is invalid", extra={"code": "token_not_valid"})
 
 
 class TokenView(PublicView):
     """``POST /auth/token``."""
 
-    throttle_classes = (LoginThrottle,)
+    bounds_guesses = True
 
     @extend_schema(
         summary="Log in and get an access and a refresh token",
@@ -57,20 +57,12 @@ class TokenView(PublicView):
         """Answer a pair of tokens; 401 alike for an unknown mail, a wrong password and an inactive user."""
         form = serializers.TokenRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        user = authenticate_by_password(form.validated_data["mail"], form.validated_data["password"])
+        user = user_by_password(request, form.validated_data["mail"], form.validated_data["password"])
         if user is None:
-            metrics.LOGINS.labels("refused").inc()
             raise Refused(
                 "No active account found with the given credentials", extra={"code": "no_active_account"}
             )
-        LoginThrottle().forget(request, self)
-        metrics.LOGINS.labels("accepted").inc()
         return Response(serializers.TokenPair(families.start_family(user)).data)
-
-    def throttled(self, request: Request, wait: float) -> NoReturn:
-        """Count the refusal besides."""
-        metrics.LOGINS.labels("throttled").inc()
-        super().throttled(request, wait)
 
 
 class RefreshView(PublicView):
@@ -97,6 +89,7 @@ class TicketView(APIView):
     """``POST /auth/ticket``."""
 
     permission_classes = (IsAuthenticated,)  # a key that may only read needs tickets too
+    throttle_classes = (TicketThrottle,)
 
     @extend_schema(
         summary="Get a ticket that opens one socket within 30 s",

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import NoReturn
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotAuthenticated, NotFound
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.exceptions import NotFound
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import metrics, serializers
-from accounts.authentication import bearer_token
+from accounts.authentication import bearer_token, user_by_password
 from accounts.errors import Refused
-from accounts.services import authenticate_by_password
-from accounts.throttles import LoginThrottle
+from accounts.parsers import StrictJSONParser
+from accounts.security_log import credential_refused
 from accounts.tokens import TokenRefused, issue_access_token, verify_access_token
 
 INVALID_TOKEN = "Invalid authentication token"  # noqa: S105 - a text for people
@@ -31,8 +30,8 @@ class LoginView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    throttle_classes = (LoginThrottle,)
-    parser_classes = (FormParser, MultiPartParser, JSONParser)
+    bounds_guesses = True
+    parser_classes = (FormParser, MultiPartParser, StrictJSONParser)
 
     @extend_schema(
         summary="Log in with mail and password",
@@ -44,12 +43,9 @@ class LoginView(APIView):
         """Answer a token; 401 alike for an unknown mail, a wrong password and an inactive user."""
         form = serializers.LoginRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        user = authenticate_by_password(form.validated_data["username"], form.validated_data["password"])
+        user = user_by_password(request, form.validated_data["username"], form.validated_data["password"])
         if user is None:
-            metrics.LOGINS.labels("refused").inc()
             raise Refused("Invalid credentials")
-        LoginThrottle().forget(request, self)
-        metrics.LOGINS.labels("accepted").inc()
         answer = {
             "access_token": issue_access_token(user),
             "token_type": "bearer",
@@ -57,11 +53,6 @@ class LoginView(APIView):
             "user": user,
         }
         return Response(serializers.LoginResponse(answer).data)
-
-    def throttled(self, request: Request, wait: float) -> NoReturn:
-        """Count the refusal besides."""
-        metrics.LOGINS.labels("throttled").inc()
-        super().throttled(request, wait)
 
 
 class VerifyView(APIView):
@@ -85,6 +76,7 @@ class VerifyView(APIView):
             claims = verify_access_token(raw)
         except TokenRefused as refused:
             metrics.TOKENS_REFUSED.labels(refused.reason).inc()
+            credential_refused("token", refused.reason)
             raise Refused(INVALID_PAYLOAD if refused.reason == "user" else INVALID_TOKEN) from None
         if claims.username is None or claims.email is None:
             raise Refused(INVALID_PAYLOAD)
@@ -104,19 +96,9 @@ class VerifyView(APIView):
             verify_access_token(form.validated_data["token"])
         except TokenRefused as refused:
             metrics.TOKENS_REFUSED.labels(refused.reason).inc()
+            credential_refused("token", refused.reason)
             raise Refused("Token is invalid", extra={"code": "token_not_valid"}) from None
         return Response({})
-
-
-class MeView(APIView):
-    """``GET /orm/users/me``."""
-
-    @extend_schema(summary="The caller", tags=["users"], responses=serializers.Me)
-    def get(self, request: Request) -> Response:
-        """Answer who the credential belongs to."""
-        if isinstance(request.user, AnonymousUser):  # the permission has refused before
-            raise NotAuthenticated
-        return Response(serializers.Me(request.user).data)
 
 
 class UnknownResource(APIView):

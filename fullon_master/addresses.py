@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import dj_database_url
 
-from fullon_master import env
+from fullon_master import env, redis_clients
 
 _REDIS_PARTS = ("HOST", "PORT", "DB", "PASSWORD")
 _DATABASE_PARTS = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
@@ -19,8 +19,8 @@ def redis_url() -> tuple[str, bool]:
 
     Source: ``REDIS_URL``, else ``REDIS_HOST/PORT/DB/PASSWORD``, each else its ``CACHE_*`` twin, else localhost.
     """
-    rule = "a redis://, rediss:// or unix:// URL"
-    url = env.text("REDIS_URL", "", pattern=r"(rediss?|unix)://.+", rule=rule, shown=False)
+    rule = "a redis://, rediss://, unix:// or redis+sentinel:// URL"
+    url = env.text("REDIS_URL", "", pattern=r"(rediss?|unix|redis\+sentinel)://.+", rule=rule, shown=False)
     own = {part: env.optional(f"REDIS_{part}") for part in _REDIS_PARTS}
     twins = {part: env.optional(f"CACHE_{part}") for part in _REDIS_PARTS}
     if url:
@@ -40,6 +40,9 @@ def redis_url() -> tuple[str, bool]:
 def _refuse_other_redis(url: str, own: dict[str, str | None]) -> None:
     """Refuse a ``REDIS_URL`` that disagrees with ``REDIS_HOST/PORT/DB/PASSWORD``, or names a database over 15."""
     parts = urlsplit(url)
+    if parts.scheme == redis_clients.SCHEME:
+        _refuse_other_master(url, own)
+        return
     try:
         port = str(parts.port or 6379)
     except ValueError:
@@ -53,6 +56,19 @@ def _refuse_other_redis(url: str, own: dict[str, str | None]) -> None:
             continue
         shown = "" if part == "PASSWORD" else f" ({value!r})"
         env.refuse(f"REDIS_URL and REDIS_{part}{shown} name different servers: set only one of them.")
+
+
+def _refuse_other_master(url: str, own: dict[str, str | None]) -> None:
+    """As above, of a URL that names Sentinels: where Redis itself is, they say."""
+    try:
+        master = redis_clients.parse_master(url)
+    except ValueError as error:
+        env.refuse(f"REDIS_URL (value not shown) is refused: {error}.")
+    if master is not None and master.db > _REDIS_DB_MAX:
+        env.refuse(f"REDIS_URL names database {master.db}: it must be an integer from 0 to {_REDIS_DB_MAX}.")
+    for part, value in own.items():
+        if value is not None:
+            env.refuse(f"REDIS_URL names Sentinels, and REDIS_{part} is set as well: set only one of them.")
 
 
 def database() -> dict[str, Any]:  # Any: Django's own type of a DATABASES entry
@@ -91,4 +107,4 @@ def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
 def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
     present = {name: value for name, value in config.items() if value is not None}
     kept = {"CONN_MAX_AGE": _CONNECTION_KEPT_S, "CONN_HEALTH_CHECKS": True}
-    return {"ENGINE": "django.db.backends.postgresql", **present, **kept}
+    return {**present, **kept, "ENGINE": "accounts.postgresql"}  # Django's, with bounded waits

@@ -3,9 +3,12 @@
 ``.env.example`` documents every name that is read here.
 """
 
+import re
+import warnings
+
 import structlog
 
-from fullon_master import addresses, env
+from fullon_master import addresses, env, redis_clients
 
 BASE_DIR = env.BASE_DIR
 DEBUG = env.boolean("DEBUG", default=False)
@@ -22,7 +25,14 @@ PORT = env.integer("PORT", 8000, minimum=1, maximum=65535)
 WORKERS = env.integer("WORKERS", 1, minimum=1, maximum=256)
 ALLOWED_HOSTS = env.texts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], rule="host names")
 NUM_PROXIES = env.integer("NUM_PROXIES", 0, minimum=0, maximum=16)
-TRUSTED_PROXIES = env.texts("TRUSTED_PROXIES", ["127.0.0.1"], rule="addresses or networks")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", ["127.0.0.1/32", "::1/128"])
+ROOT_PATH = env.text(
+    "ROOT_PATH",
+    "",
+    pattern=r"(/[A-Za-z0-9][A-Za-z0-9._~-]*)+",
+    rule="a path like /gateway, without a slash at its end",
+)
+FORCE_SCRIPT_NAME = ROOT_PATH or None
 HTTPS_ONLY = env.boolean("HTTPS_ONLY", default=False)
 ADMIN_MAIL = env.text("ADMIN_MAIL", "admin@fullon", pattern=r"[^@\s]+@[^@\s]+", rule="a mail address")
 ADMIN_PASSWORD = env.optional("ADMIN_PASSWORD")
@@ -35,6 +45,9 @@ METRICS_ADDRESSES = env.networks("METRICS_ADDRESSES", [])
 
 # --- Redis: the cache that is read, and the gateway's own keys below GW_PREFIX ---------------------------------------
 REDIS_URL, REDIS_CONFIGURED = addresses.redis_url()
+REDIS_DATABASE = redis_clients.database_of(REDIS_URL)
+REDIS_CLIENT = redis_clients.client
+REDIS_ASYNC_CLIENT = redis_clients.async_client
 GW_PREFIX = env.text("GW_PREFIX", "gw", pattern=r"[A-Za-z0-9_.-]{1,32}", rule="1 to 32 of A-Z a-z 0-9 _ . -")
 LOG_MAX_ENTRIES = env.integer("LOG_MAX_ENTRIES", 100_000, minimum=100, maximum=100_000_000)
 LOG_MAX_AGE_S = env.positive_float("LOG_MAX_AGE_S", 900.0)
@@ -44,7 +57,7 @@ POLL_INTERVAL_S = env.positive_float("POLL_INTERVAL_S", 2.0)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "cache_streams.layers.LogBackedChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{GW_PREFIX}:layer"},
+        "CONFIG": {"prefix": f"{GW_PREFIX}:layer"},
     },
 }
 
@@ -64,6 +77,7 @@ STALL_TIMEOUT_S = env.positive_float("STALL_TIMEOUT_S", 13.0)
 HEARTBEAT_S = env.positive_float("HEARTBEAT_S", 15.0)
 SOCKETS_PER_USER = env.integer("SOCKETS_PER_USER", 200, minimum=0, maximum=1_000_000)
 SUBSCRIPTIONS_PER_SOCKET = env.integer("SUBSCRIPTIONS_PER_SOCKET", 1_024, minimum=0, maximum=100_000)
+REPLAYS_PER_SOCKET = env.integer("REPLAYS_PER_SOCKET", 4, minimum=1, maximum=100)
 NATIVE_REQUESTS_PER_S = env.integer("NATIVE_REQUESTS_PER_S", 20, minimum=0, maximum=100_000)
 RPC_REQUESTS_PER_S = env.integer("RPC_REQUESTS_PER_S", 200, minimum=0, maximum=100_000)
 ORDERS_PUSH_AFTER_S = env.positive_float("ORDERS_PUSH_AFTER_S", 0.5)
@@ -95,7 +109,18 @@ JWT_EXPIRATION_MINUTES = env.integer("JWT_EXPIRATION_MINUTES", 60, minimum=1, ma
 JWT_REFRESH_DAYS = env.integer("JWT_REFRESH_DAYS", 7, minimum=1, maximum=365)
 if JWT_SECRET_KEY == SECRET_KEY:
     env.refuse("SECRET_KEY and JWT_SECRET_KEY are equal: who may check tokens could then forge sessions.")
+REQUESTS_PER_MINUTE_PER_USER = env.integer(
+    "REQUESTS_PER_MINUTE_PER_USER", 1_200, minimum=0, maximum=10_000_000
+)
+REQUESTS_PER_MINUTE_PER_ADDRESS = env.integer(
+    "REQUESTS_PER_MINUTE_PER_ADDRESS", 6_000, minimum=0, maximum=10_000_000
+)
+TICKETS_PER_MINUTE = env.integer("TICKETS_PER_MINUTE", 120, minimum=0, maximum=10_000_000)
 LOGIN_ATTEMPTS_PER_MINUTE = env.integer("LOGIN_ATTEMPTS_PER_MINUTE", 30, minimum=1, maximum=100_000)
+ADDRESS_LOGIN_ATTEMPTS_PER_MINUTE = env.integer(
+    "ADDRESS_LOGIN_ATTEMPTS_PER_MINUTE", 100, minimum=1, maximum=100_000
+)
+AUTHENTICATION_BACKENDS = ["accounts.backends.BoundedBackend"]
 REQUIRE_USER = env.boolean("REQUIRE_USER", default=True)
 WS_ALLOW_QUERY_TOKEN = env.boolean("WS_ALLOW_QUERY_TOKEN", default=True)
 ENABLE_API_KEY_AUTH = env.boolean("ENABLE_API_KEY_AUTH", default=True)
@@ -103,15 +128,29 @@ API_KEY_HEADER_NAME = env.text(
     "API_KEY_HEADER_NAME", "X-API-Key", pattern=r"[A-Za-z0-9-]{1,64}", rule="the name of a header"
 )
 CACHE_ACCESS = env.choice("CACHE_ACCESS", "private", ("private", "open"))
+if ROOT_MOUNT and not ROOT_MOUNT_AUTH and CACHE_ACCESS == "open":
+    env.refuse(
+        "ROOT_MOUNT_AUTH=false and CACHE_ACCESS=open exclude one another: whoever reaches the port would read every account."
+    )
+CACHE_PUBLISH = env.boolean("CACHE_PUBLISH", default=False)
+PUBLISHES_PER_MINUTE = env.integer("PUBLISHES_PER_MINUTE", 600, minimum=1, maximum=10_000_000)
+PUBLICATIONS_KEPT = env.integer("PUBLICATIONS_KEPT", 100_000, minimum=1_000, maximum=100_000_000)
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
     "accounts.hashers.BareBcryptHasher",  # the user store of the replaced system
 ]
+_VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    {
+        "NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator",
+        "OPTIONS": {
+            "user_attributes": ("mail", "name", "lastname")
+        },  # its own names are not those of our user
+    },
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator"},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
 ]
 
 # --- Agent runs ------------------------------------------------------------------------------------------------------
@@ -156,13 +195,31 @@ CORS_ALLOWED_ORIGINS = [origin for origin in _cors_alias if origin != "*"]
 CORS_ALLOW_METHODS = env.texts("CORS_ALLOW_METHODS", ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
 CORS_ALLOW_HEADERS = env.texts(
     "CORS_ALLOW_HEADERS",
-    ["accept", "authorization", "content-type", "idempotency-key", "x-api-key", "x-request-id"],
+    [
+        *("accept", "authorization", "content-type", "idempotency-key"),
+        *(API_KEY_HEADER_NAME.lower(), "if-none-match", "x-request-id"),
+    ],
 )
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
-SECURE_REDIRECT_EXEMPT = [r"^health"]  # probes speak plain HTTP to the process itself
+# What pages of other origins may read besides: browsers hide every header that is not listed.
+CORS_EXPOSE_HEADERS = [
+    *("etag", "retry-after", "x-request-id"),
+    *("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
+]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG  # browsers take loopback for secure without TLS
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000  # sent over TLS alone
+HSTS_SUBDOMAINS = SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean("HSTS_SUBDOMAINS", default=True)
+SILENCED_SYSTEM_CHECKS = [
+    "security.W021",  # to be built into browsers is for the owner of the domain to ask, not for us to offer
+    *(() if HTTPS_ONLY else ("security.W008",)),  # programs of a private network may speak plain HTTP
+    *(() if SECURE_HSTS_INCLUDE_SUBDOMAINS else ("security.W005",)),  # said so
+]
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{ROOT_PATH}/"
+SECURE_REDIRECT_EXEMPT = [
+    rf"^{re.escape(ROOT_PATH.lstrip('/'))}/?health"
+]  # probes speak plain HTTP to the process itself
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "accounts.errors.csrf_failure"
 APPEND_SLASH = False  # a redirected POST loses its body; each route accepts both forms
 
 # --- Django ----------------------------------------------------------------------------------------------------------
@@ -170,6 +227,7 @@ INSTALLED_APPS = [
     "cache_streams",  # before daphne, whose runserver ours extends
     "daphne",  # before staticfiles, so that runserver serves WebSockets
     "channels",
+    "unfold",  # before the admin site, which it dresses
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -184,9 +242,12 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "accounts.middleware.request_id",  # first: also the answers of the others carry the id
+    "accounts.browser_policy.browser_policy",
+    "accounts.admin_policy.admin_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "accounts.limit_headers.rate_limits",  # within CORS: pages of other origins read its answers, too
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -208,14 +269,26 @@ TEMPLATES = [
     },
 ]
 DATABASES = {"default": addresses.database()}
+DATABASE_TIMEOUT_S = env.positive_float("DATABASE_TIMEOUT_S", 3.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
-STATIC_URL = "/static/"
+STATIC_URL = f"{ROOT_PATH}/static/"
 DASHBOARD = BASE_DIR / "frontend" / "dist"  # built at set-up, from frontend/src
-STATICFILES_DIRS = [("dashboard", DASHBOARD)] if DASHBOARD.is_dir() else []
 WHITENOISE_USE_FINDERS = True  # no collectstatic between a clone and a styled admin site
+# Of each static file: Django reads it whole before it sends it. They are small, and browsers keep them.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
+
+# --- The admin site ----------------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": API_TITLE,
+    "SITE_HEADER": API_TITLE,
+    "SITE_URL": f"{ROOT_PATH}/",
+    "SITE_SYMBOL": "monitoring",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
+    "SIDEBAR": {"navigation": "fullon_master.sidebar.navigation"},
+}
 
 # --- REST ------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -227,12 +300,13 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "accounts.authentication.WithinScopes",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.request_throttles.RequestThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "accounts.openapi.Schema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.negotiation.AlwaysFirstRenderer",
     "EXCEPTION_HANDLER": "accounts.errors.exception_handler",
-    "NUM_PROXIES": NUM_PROXIES,
+    "NUM_PROXIES": 0,  # the client's address is found by server/forwarded.py; DRF would believe anybody's header
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
@@ -241,11 +315,13 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "REST side of the gateway. Live data flows over WebSockets: see docs/protocol.md.",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVERS": [{"url": ROOT_PATH}] if ROOT_PATH else [],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.openapi.add_error_shape",
         "cache_streams.rest.documented.add_payloads",
     ],
+    "ENUM_NAME_OVERRIDES": {"TradeSide": ["buy", "sell"], "PositionSide": ["long", "short"]},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: send the schema to nobody
@@ -263,6 +339,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},  # of refusals accounts/security_log.py says more
         # Their own lines about connections repeat the query string, where a token may stand.
         "daphne": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},

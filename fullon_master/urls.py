@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.renderers import OpenApiJsonRenderer2
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from accounts.views import UnknownPath
 
@@ -15,13 +15,14 @@ handler500 = "accounts.errors.server_error"
 _PUBLIC = {"authentication_classes": (), "permission_classes": ()}
 
 urlpatterns = [
+    path("admin/live/", include("cache_streams.operators.urls")),
     path("admin/", admin.site.urls),
     path(
         "openapi.json",
         SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2], **_PUBLIC),
         name="schema",
     ),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema", **_PUBLIC), name="docs"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema", **_PUBLIC), name="docs"),
     path(
         "redoc",
         SpectacularRedocView.as_view(url_name="schema", template_name="accounts/redoc.html", **_PUBLIC),

@@ -19,6 +19,7 @@ GATEWAY_PERMISSIONS = (
     ("agent_execute", "Start and publish agent runs of their own"),
     ("publish", "Publish into the cache"),
     ("publish_any", "Publish agent runs for other users"),
+    ("operate", "See who is connected, and close sockets"),
     ("read_everything", "Read what belongs to others, and the processes of the deployment"),
 )
 """What the gateway asks for, beside Django's own permissions on models."""

@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
+import httpx
+import psutil
 import pytest
 from redis import Redis
 
+from tests.forged_tokens import token
 from tests.integration.accounts.live_people import PASSWORD, Person, alive, beside, ends, new_person, sockets
-from tests.live import LiveServer, live_server
+from tests.live import ADMIN_MAIL, LiveServer, live_server
+from tests.live import PASSWORD as ADMIN_PASSWORD
 
 WITHIN_S = 1.0
 EACH = 6
@@ -38,7 +42,8 @@ async def ann(server: LiveServer) -> Person:
         for kind in ("account", "bot")
     )
     from_groups = (
-        "from django.contrib.auth.models import Group; user.groups.add(Group.objects.get(name='producer'))"
+        "from django.contrib.auth.models import Group, Permission; user.groups.add(Group.objects.get(name='producer')); "
+        "user.user_permissions.add(Permission.objects.get(codename='agent_execute'))"
     )
     return await new_person(server, f"{owns}; {from_groups}")
 
@@ -51,6 +56,8 @@ async def ann(server: LiveServer) -> Person:
         ("user.set_password('another horse'); user.save()", REVOKED),
         ("user.set_unusable_password(); user.save()", REVOKED),
         ("user.groups.clear()", FORBIDDEN),
+        ("user.user_permissions.clear()", FORBIDDEN),
+        ("Permission.objects.get(codename='agent_execute').user_set.remove(user)", FORBIDDEN),
         ("Group.objects.get(name='producer').user_set.remove(user)", FORBIDDEN),
         ("Ownership.objects.filter(user=user, kind='bot').get().delete()", FORBIDDEN),
         ("own = user.ownerships.first(); own.user_id = 1; own.save()", FORBIDDEN),
@@ -63,7 +70,7 @@ async def test_a_change_of_a_user_ends_the_sockets_of_that_user_alone(
         hers = await sockets(stack, server, count=EACH, headers=ann.bearer())
         his = await sockets(stack, server, count=2, headers=bob.bearer())
         code = (
-            "import time; from accounts.models import *; from django.contrib.auth.models import Group;"
+            "import time; from accounts.models import *; from django.contrib.auth.models import Group, Permission;"
             f"user = User.objects.get(pk={ann.uid}); {change}; print(time.time())"
         )
         ending = asyncio.create_task(ends(hers))
@@ -128,6 +135,65 @@ async def test_a_deactivated_key_ends_its_sockets_alone(server: LiveServer, ann:
         await alive(kept)
 
 
+async def test_a_deleted_key_ends_its_sockets(server: LiveServer, ann: Person) -> None:
+    key = ann.key()
+    async with AsyncExitStack() as stack:
+        gone = await sockets(stack, server, count=EACH, headers={"X-API-Key": key["key"]})
+        code = f"ApiKey.objects.get(pk={key['api_key_id']}).delete(); print(time.time())"
+        ending = asyncio.create_task(ends(gone))
+        deleted_at = float(await beside(server, f"import time; from accounts.models import ApiKey; {code}"))
+        for code_sent, reason, ended_at in await ending:
+            assert (code_sent, reason) == REVOKED
+            assert ended_at - deleted_at < WITHIN_S
+
+
+async def test_a_token_of_another_service_is_revoked_by_its_id_alone(server: LiveServer, ann: Person) -> None:
+    ending, staying = (
+        {"Authorization": f"Bearer {token(server.jwt_secret, user_id=ann.uid, jti=f'{name}-{ann.uid}')}"}
+        for name in ("ending", "staying")
+    )
+    async with AsyncExitStack() as stack:
+        gone = await sockets(stack, server, count=EACH, headers=ending)
+        kept = await sockets(stack, server, count=2, headers=staying)
+        assert ann.post("/auth/logout/", **ending).status_code == 200
+        answered_at = time.time()
+        for code, reason, ended_at in await ends(gone):
+            assert (code, reason) == REVOKED
+            assert ended_at - answered_at < WITHIN_S
+        await alive(kept)
+
+
+async def test_a_click_on_the_admin_site_ends_the_sockets_of_a_user(server: LiveServer, ann: Person) -> None:
+    async with AsyncExitStack() as stack:
+        gone = await sockets(stack, server, count=EACH, headers=ann.bearer())
+        ending = asyncio.create_task(ends(gone))
+        clicked_at = await asyncio.to_thread(
+            click, server, {"action": "end_tokens", "_selected_action": str(ann.uid)}
+        )
+        for code, reason, ended_at in await ending:
+            assert (code, reason) == REVOKED
+            assert ended_at - clicked_at < WITHIN_S
+
+
+def click(server: LiveServer, form: dict[str, str]) -> float:
+    """Log in to the admin site, apply an action to users, and return when it was answered."""
+    with httpx.Client(base_url=server.url, timeout=20, follow_redirects=False) as client:
+        crumb = client.get("/admin/login/").cookies["csrftoken"]
+        # The jar keeps secure cookies from plain HTTP; browsers make an exception for loopback.
+        login = {"username": ADMIN_MAIL, "password": ADMIN_PASSWORD, "csrfmiddlewaretoken": crumb}
+        entered = client.post(
+            "/admin/login/?next=/admin/", data=login, headers={"Cookie": f"csrftoken={crumb}"}
+        )
+        assert entered.status_code == 302, entered.text
+        crumb, session = entered.cookies["csrftoken"], entered.cookies["sessionid"]
+        cookies = {"Cookie": f"csrftoken={crumb}; sessionid={session}"}
+        done = client.post(
+            "/admin/accounts/user/", data={**form, "csrfmiddlewaretoken": crumb}, headers=cookies
+        )
+        assert done.status_code == 302, done.text
+    return time.time()
+
+
 async def test_a_socket_of_a_ticket_ends_with_the_login_that_asked_for_it(
     server: LiveServer, ann: Person
 ) -> None:
@@ -162,3 +228,27 @@ async def test_changes_while_redis_forgot_them_are_found_by_looking_again(
         with Redis.from_url(server.redis_url) as redis:
             redis.client_kill_filter(_type="normal", skipme=True)
         assert {end[:2] for end in await ends(gone)} == {REVOKED}
+
+
+async def test_with_redis_away_a_token_ends_at_its_own_time_and_a_request_is_refused_at_once(
+    server: LiveServer, ann: Person
+) -> None:
+    exp = int(time.time()) + 6
+    bearer = {"Authorization": f"Bearer {token(server.jwt_secret, user_id=ann.uid, exp=exp)}"}
+    async with AsyncExitStack() as stack:
+        open_until_then = await sockets(stack, server, count=EACH, headers=bearer)
+        redis = psutil.Process(server.redis_pid)
+        redis.suspend()  # it keeps its connections and says nothing
+        try:
+            ending = asyncio.create_task(ends(open_until_then))
+            await beside(
+                server,
+                f"from accounts.models import *; User.objects.filter(pk={ann.uid}).update(is_active=False)",
+            )
+            async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+                assert (await client.get("/api/v1/orm/users/me", headers=bearer)).status_code in {401, 503}
+            for code, _, ended_at in await ending:
+                assert code == 1008
+                assert ended_at - exp < WITHIN_S
+        finally:
+            redis.resume()

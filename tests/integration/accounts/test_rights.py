@@ -17,12 +17,15 @@ from accounts.models import Ownership, User
 from accounts.selectors import PERMISSIONS, identities_of, identity_of
 
 roles = import_module("accounts.migrations.0004_roles")
+operate = import_module("accounts.migrations.0005_operate")
+ROLES = {**roles.ROLES, "staff": (*roles.ROLES["staff"], "operate")}
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _roles() -> None:
     roles.create_roles(apps, connection.schema_editor())  # tests that flush the database take them away
+    operate.grant(apps, connection.schema_editor())
 
 
 def identity(user: User) -> Identity:
@@ -37,9 +40,9 @@ def member(*names: str, **fields: Any) -> User:  # Any: fields of the user
     return user
 
 
-@pytest.mark.parametrize("role", roles.ROLES)
+@pytest.mark.parametrize("role", ROLES)
 def test_a_role_grants_its_permissions(role: str) -> None:
-    assert identity(member(role)).permissions == frozenset(roles.ROLES[role])
+    assert identity(member(role)).permissions == frozenset(ROLES[role])
 
 
 def test_roles_add_up_with_each_other_and_with_own_permissions() -> None:
