@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
 
 from cache_streams.agents.models import AgentProducerKey, AgentRun
 
-if TYPE_CHECKING:  # generic in the stubs alone
+if TYPE_CHECKING:  # generic in the stubs alone, and the site's package has none
     RunAdmin = admin.ModelAdmin[AgentRun]
     KeyAdmin = admin.ModelAdmin[AgentProducerKey]
 else:
-    RunAdmin = KeyAdmin = admin.ModelAdmin
+    RunAdmin = KeyAdmin = ModelAdmin
 
 logger = structlog.get_logger(__name__)
 
@@ -24,7 +25,7 @@ class AgentRunAdmin(RunAdmin):
     """Lists runs by owner, status, counts and times; what agents said is for their owners."""
 
     list_display = ("pk", "user", "agent_name", "status", "last_seq", "started_at", "completed_at")
-    list_filter = ("status",)
+    list_filter = ("status", "started_at")
     list_select_related = ("user",)
     search_fields = ("=id", "=user__mail", "agent_name")
     fields = (
@@ -80,6 +81,8 @@ class AgentProducerKeyAdmin(KeyAdmin):
     list_display = ("name", "user", "is_active", "created_at")
     list_filter = ("is_active",)
     list_select_related = ("user",)
+    search_fields = ("name", "user__mail")
+    show_full_result_count = False
     fields = ("name", "user", "is_active", "created_at")
     readonly_fields = ("name", "user", "created_at")
 

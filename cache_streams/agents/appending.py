@@ -24,6 +24,9 @@ from cache_streams.protocol.agent_forms import timestamp_ms
 from cache_streams.streams.agents import NOTICES, key_of
 
 Fields = Mapping[str, Any]  # Any: JSON
+# Each append begins with these. As text they cost a third of what composing them anew does.
+_RUN = f"SELECT * FROM {AgentRun._meta.db_table} WHERE id = %s"  # noqa: S608, SLF001 - the table's own name
+_LOG = f"SELECT * FROM {AgentUserLog._meta.db_table} WHERE user_id = %s"  # noqa: S608, SLF001 - as above
 _STATUS = {Kind.THINKING: "thinking", Kind.TOOL_EXECUTING: "executing"}
 
 
@@ -41,14 +44,19 @@ def lock_run(run_id: str) -> tuple[AgentUserLog, AgentRun] | None:
     """Return a run with its owner's log, locked; None when there is no such run."""
     if not is_run_id(run_id):  # a database may refuse what no id can be
         return None
-    runs = AgentRun.objects.filter(pk=run_id)
-    run = runs.first()
-    log = None if run is None else AgentUserLog.objects.select_for_update().filter(pk=run.user_id).first()
-    if (
-        connection.features.has_select_for_update
-    ):  # SQLite's transactions hold the only lock there is from the start
-        run = runs.first()
+    run = _run(run_id)
+    if run is None:
+        return None
+    locking = connection.features.has_select_for_update
+    logs = AgentUserLog.objects.raw(_LOG + " FOR UPDATE" if locking else _LOG, [run.user_id])
+    log = next(iter(logs), None)
+    if locking:  # SQLite's transactions hold the only lock there is from the start
+        run = _run(run_id)
     return None if log is None or run is None else (log, run)
+
+
+def _run(run_id: str) -> AgentRun | None:
+    return next(iter(AgentRun.objects.raw(_RUN, [run_id])), None)
 
 
 def on_committed(user_id: int, cursor: int, kinds: Iterable[str] = ()) -> None:

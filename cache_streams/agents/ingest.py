@@ -143,7 +143,9 @@ class Ingest:
 def run_for_ever(prefix: str, consumer: str, wait: Callable[[float], bool]) -> None:
     """Ingest until ``wait(seconds)`` returns True; Redis or a database that is away is tried again each second."""
     while not wait(0.0):
-        with Redis.from_url(settings.REDIS_URL, socket_timeout=5.0, socket_connect_timeout=1.0) as client:
+        with settings.REDIS_CLIENT(
+            settings.REDIS_URL, socket_timeout=5.0, socket_connect_timeout=1.0
+        ) as client:
             ingest = Ingest(client, prefix, consumer)
             try:
                 ingest.prepare()

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.openapi import refusal
 from cache_streams.agents import bodies, selectors, services, wire
 from cache_streams.agents.refusals import AgentRefused, Code, Invalid, forbidden, run_not_found
 from cache_streams.agents.rights import RECENT, Caller
@@ -30,6 +31,7 @@ STATUSES: dict[Code, int] = {
 }
 RETRY_AFTER_S = 1
 _OBJECT = OpenApiTypes.OBJECT
+_CONFLICT = refusal("It contradicts the run as it is; `error_code` says how.")
 _LIMIT = OpenApiParameter("limit", int, description="1 to 200")
 _STATUS = OpenApiParameter("status", str, description="new, running, or how the run ended")
 
@@ -95,7 +97,7 @@ class RunsView(AgentView):
         summary="Start a run",
         tags=["agents"],
         request=_OBJECT,
-        responses={200: _OBJECT, 201: _OBJECT},
+        responses={200: _OBJECT, 201: _OBJECT, 409: _CONFLICT},
     )
     def post(self, request: Request) -> Response:
         """Answer 201, or 200 when an equal request started it before."""
@@ -145,7 +147,7 @@ class RunEventsView(AgentView):
         summary="Append one event or a batch of up to 100",
         tags=["agents"],
         request=_OBJECT,
-        responses={200: _OBJECT, 201: _OBJECT},
+        responses={200: _OBJECT, 201: _OBJECT, 409: _CONFLICT},
     )
     def post(self, request: Request, run_id: str) -> Response:
         """Answer 201 with numbers, or 200 when all of it was there before."""
@@ -161,7 +163,7 @@ class CancelView(AgentView):
         summary="Cancel a run",
         tags=["agents"],
         request=None,
-        responses=_OBJECT,
+        responses={200: _OBJECT, 409: _CONFLICT},
     )
     def post(self, request: Request, run_id: str) -> Response:
         """Answer the events with which the run ended."""

@@ -7,12 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import redis.exceptions
 from redis.asyncio import Redis
 
 from cache_streams.connections import new_redis
+from cache_streams.demo.analyst import at_work
 from cache_streams.demo.ownership import MarksGoneError, NotOursError, Ownership
 from cache_streams.demo.scene import Scene
 from cache_streams.demo.writes import Command, keys_of
@@ -43,6 +45,8 @@ class Plan:
     seed: int
     own: bool
     """Whether somebody said that this Redis is theirs to write to."""
+    agent_of: str | None = None
+    """Mail address of the user of whom a demo agent works, in the database; None: of nobody."""
 
 
 async def run(plan: Plan, prefix: str, say: Say) -> None:
@@ -64,21 +68,27 @@ async def run(plan: Plan, prefix: str, say: Say) -> None:
             f"Demo feed: {len(scene.market.listings)} markets, {plan.rate:g} ticks/s, seed {plan.seed}. "
             "Ctrl-C or SIGTERM ends it."
         )
-        claimed = True
-        while not stop.is_set():
-            try:
-                if not claimed:
-                    await ownership.claim(own=plan.own)
-                    claimed = True
-                await Feed(client, ownership, scene, plan.rate).write_until(stop)
-            except (redis.exceptions.RedisError, MarksGoneError) as exc:
-                claimed = False  # Redis may come back empty, or with somebody else's keys
-                say(f"Demo feed: lost Redis ({type(exc).__name__}); trying again in {_RETRY_S:g} s.")
-                await _wait(stop, _RETRY_S)
+        async with at_work(plan.agent_of, scene.market, say) if plan.agent_of else nullcontext():
+            await _write_until(stop, plan, Feed(client, ownership, scene, plan.rate), say)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
         await client.aclose()
+
+
+async def _write_until(stop: asyncio.Event, plan: Plan, feed: Feed, say: Say) -> None:
+    """Write whatever happens to Redis; whoever calls has claimed it. Raises: NotOursError."""
+    claimed = True
+    while not stop.is_set():
+        try:
+            if not claimed:
+                await feed.claim(own=plan.own)
+                claimed = True
+            await feed.write_until(stop)
+        except (redis.exceptions.RedisError, MarksGoneError) as exc:
+            claimed = False  # Redis may come back empty, or with somebody else's keys
+            say(f"Demo feed: lost Redis ({type(exc).__name__}); trying again in {_RETRY_S:g} s.")
+            await _wait(stop, _RETRY_S)
 
 
 class Feed:
@@ -86,6 +96,10 @@ class Feed:
 
     def __init__(self, client: Redis, ownership: Ownership, scene: Scene, rate: float) -> None:
         self._redis, self._ownership, self._scene, self._rate = client, ownership, scene, rate
+
+    async def claim(self, *, own: bool) -> None:
+        """Return when it may write. Raises: NotOursError, redis.RedisError."""
+        await self._ownership.claim(own=own)
 
     async def write_until(self, stop: asyncio.Event) -> None:
         """Write until ``stop`` is set. Raises: redis.RedisError, MarksGoneError."""

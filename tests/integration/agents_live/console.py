@@ -132,6 +132,7 @@ async def opened(
         subprotocols=None if protocols is None else [Subprotocol(each) for each in protocols],
         origin=None if origin is None else Origin(origin),
         open_timeout=DEADLINE_S,
+        max_queue=None,  # with unread frames in a full queue it could not hear the answer to its close
         compression=None,
     ) as connection:
         yield Console(connection)
@@ -143,7 +144,8 @@ async def console(
 ) -> AsyncIterator[Console]:
     """Open a socket that was welcomed."""
     async with opened(server, token, path, query=query) as one:
-        assert (await one.frame())["type"] == "connection_established"
+        first = await one.frame()
+        assert first["type"] == "connection_established", first
         yield one
 
 
@@ -153,19 +155,26 @@ class Rest:
 
     server: LiveServer
     token: str | None
+    user_id: int = 0
 
     def ask(self, method: str, path: str, body: Json = None) -> tuple[int, Json]:
         """Return status and JSON of an answer below ``/api/v1/agents``."""
+        status, raw = self.raw(method, path, body)
+        return status, json.loads(raw)
+
+    def raw(self, method: str, path: str, body: Json = None) -> tuple[int, bytes]:
+        """Return status and bytes of an answer."""
         request = urllib.request.Request(f"{self.server.url}/api/v1/agents{path}", method=method)
         request.add_header("Content-Type", "application/json")
+        request.add_header("X-Request-ID", "request-1")
         if self.token is not None:
             request.add_header("Authorization", f"Bearer {self.token}")
         raw = None if body is None else json.dumps(body).encode()
         try:
             with urllib.request.urlopen(request, raw, timeout=DEADLINE_S) as answer:
-                return answer.status, json.loads(answer.read())
+                return answer.status, answer.read()
         except urllib.error.HTTPError as refused:
-            return refused.code, json.loads(refused.read())
+            return refused.code, refused.read()
 
     def good(self, method: str, path: str, body: Json = None) -> Json:
         status, answer = self.ask(method, path, body)
