@@ -11,6 +11,7 @@ class CacheStreamsConfig(AppConfig):
     """Listens to accounts without accounts knowing of it."""
 
     name = "cache_streams"
+    verbose_name = "Streams"
 
     def ready(self) -> None:
         """Connect the announcements."""

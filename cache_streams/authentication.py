@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
 
+import structlog
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -26,6 +27,7 @@ from cache_streams.recent import AuthenticationUnavailable, Recent
 KEY_SOCKET_S = 86_400.0
 """A socket that a key opened ends after so long: the latest moment at which a revocation takes effect, whatever fails."""
 READ_SCOPE = "read"
+logger = structlog.get_logger(__name__)
 
 
 class AuthenticationRefused(Exception):
@@ -119,10 +121,10 @@ async def authenticate(scope: Mapping[str, Any], offer: Offer) -> Login:  # Any:
 async def login_of(token: str) -> Login:
     """Return whom a token proves that came on an open socket. Raises: AuthenticationRefused, AuthenticationUnavailable."""
     try:
-        claims = verify_access_token(token)
-    except TokenRefused as refused:
+        return await _token_login(verify_access_token(token))
+    except (TokenRefused, AuthenticationRefused) as refused:
+        logger.info("token on an open socket refused", code=refused.code)
         raise AuthenticationRefused(refused.code) from None  # a cause might quote the token
-    return await _token_login(claims)
 
 
 async def _token_login(claims: AccessClaims, scopes: Sequence[str] = ()) -> Login:

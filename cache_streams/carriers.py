@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-NATIVE_PROTOCOL = "fullon.stream.v1"
+from cache_streams.protocol.native.frames import PROTOCOL
+
+NATIVE_PROTOCOL = PROTOCOL
 MARKER = "jwt-auth"
 _PREFIXES = ("jwt.", "jwt-auth.", "bearer.")
 _ECHOABLE = re.compile(r"[A-Za-z0-9._-]+")

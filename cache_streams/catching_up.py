@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from cache_streams.delivery import rendered
 from cache_streams.leg import UNCOUNTED, KeyLeg
@@ -16,7 +17,7 @@ from cache_streams.places import Cursor, Position, cursor_text
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams.declaration import Stream
-from cache_streams.streams.update import KeySnapshot
+from cache_streams.streams.update import KeySnapshot, Update, nothing
 
 
 class CatchUp:
@@ -37,6 +38,7 @@ class CatchUp:
         off_log: Callable[[], None],
     ) -> None:
         self._reader, self._outlet, self._stream, self._legs = reader, outlet, stream, legs
+        self._by_log = _grouped(legs)
         self._rendition, self._off_log = rendition, off_log
         self._writer = PacedWriter(outlet, prefix, reader.pages.turns)
         self._independent = hasattr(rendition, "update_at")
@@ -63,11 +65,11 @@ class CatchUp:
                     if self.jump(reason):
                         return
                     continue
-                for leg in self._legs:
-                    await self._read_on(leg)
+                for legs in self._by_log:
+                    await self._read_on(legs)
                 if self._outlet.paused or self.must_jump:
                     continue
-                if all(leg.warm() for leg in self._legs):
+                if self._warm():
                     return
 
     async def look(self) -> None:
@@ -94,8 +96,11 @@ class CatchUp:
         anew = [leg for leg in lagging if not self._independent or not _knows_changes(leg)]
         if anew and not self._independent:
             anew = list(self._legs)
+        elif anew:  # a place in a log must hold for all of its keys: its legs are told alike
+            logs = {leg.partition for leg in anew}
+            anew = [leg for leg in lagging if leg.partition in logs]
         behind = [leg for leg in lagging if leg not in anew]
-        bodies = [body for leg in behind for body in self._newest(leg)]
+        bodies = [body for legs in _grouped(behind) for body in self._newest(legs)]
         keys = [key for leg in anew for key in self._state(leg)]
         if anew or not self._legs:
             SNAPSHOTS.labels("slow" if self.fell_behind else reason).inc()
@@ -104,7 +109,18 @@ class CatchUp:
         self._writer.begin(bodies)
         if self._writer.rest or self._outlet.paused:
             return False
-        return all(leg.warm() for leg in self._legs)
+        return self._warm()
+
+    def _warm(self) -> bool:
+        """Make those legs hot whose whole log has been caught up with; return whether that is all of them.
+
+        What is written hot says a place in the log, and whoever resumes there must have been told of every leg up to it.
+        """
+        ready = [legs for legs in self._by_log if all(leg.hot or leg.caught_up for leg in legs)]
+        for legs in ready:
+            for leg in legs:
+                leg.warm()
+        return all(leg.hot for leg in self._legs)
 
     def _state(self, leg: KeyLeg) -> list[KeySnapshot]:
         """Return what a leg's keys hold, and stand there."""
@@ -113,25 +129,30 @@ class CatchUp:
             return []
         if leg.told > 0:
             self._skip(max(0, view.states.total - leg.told - 1))
+        gone = leg.told_before - view.states.keys()
         leg.jump(view)
-        return view.states.snapshots(cursor_text(leg.cursor) if leg.cursor is not None else "")
+        cursor = cursor_text(leg.cursor) if leg.cursor is not None else ""
+        taken_back = [nothing(self._stream, key, time.time(), cursor) for key in sorted(gone)]
+        return [*taken_back, *view.states.snapshots(cursor)]
 
-    def _newest(self, leg: KeyLeg) -> list[Body]:
-        """Return the newest change of each key that changed since the socket was told, and stand there.
+    def _newest(self, legs: Sequence[KeyLeg]) -> list[Body]:
+        """Return the newest change of each key of a log that changed since the socket was told, and stand there.
 
         All but the last say where the socket stood before: whoever is cut off between them resumes from there.
         """
-        view, followed, before = leg.live_view(), leg.followed, leg.seen
-        if view is None or followed is None:
-            return []
-        changes = view.states.changed_since(leg.told)
-        self._skip(max(0, view.states.total - leg.told - len(changes)))
-        leg.jump(view)
-        places = [before] * (len(changes) - 1) + [leg.seen]
+        before, changes, epoch = min(leg.seen for leg in legs), list[Update](), None
+        for leg in legs:
+            view, followed = leg.live_view(), leg.followed
+            if view is None or followed is None:
+                continue
+            changed = view.states.changed_since(leg.told)
+            self._skip(max(0, view.states.total - leg.told - len(changed)))
+            leg.jump(view)
+            changes += changed
+            epoch = followed.epoch
+        places = [before] * (len(changes) - 1) + [min(leg.seen for leg in legs)]
         entries = [LogEntry(at, update) for at, update in zip(places, changes, strict=False)]
-        return [
-            Body(payload) for entry in entries for payload in rendered(self._rendition, entry, followed.epoch)
-        ]
+        return [Body(payload) for entry in entries for payload in rendered(self._rendition, entry, epoch)]
 
     def _skip(self, count: int) -> None:
         self.skipped += count
@@ -150,21 +171,29 @@ class CatchUp:
         leg.seen, leg.told, leg.needs_snapshot = since.position, UNCOUNTED, False
         return True
 
-    async def _read_on(self, leg: KeyLeg) -> None:
-        followed = leg.followed
-        while followed is not None and not leg.hot and not leg.caught_up and not self.must_jump:
-            epoch = followed.epoch
-            page = await self._reader.pages.read(followed.log, epoch, leg.seen, followed.position)
+    async def _read_on(self, legs: Sequence[KeyLeg]) -> None:
+        """Tell what the log holds for its legs, all of them in the log's order: each frame says a place for them all."""
+        while not self.must_jump:
+            waiting = [leg for leg in legs if not leg.hot and not leg.caught_up]
+            followed = legs[0].followed
+            if followed is None or not waiting:
+                return
+            epoch, after = followed.epoch, min(leg.seen for leg in waiting)
+            goal = max(leg.goal for leg in waiting)
+            page = await self._reader.pages.read(followed.log, epoch, after, goal)
             if page is None:  # trimmed: what comes next is gone
                 self._off_log()
-                leg.needs_snapshot = True
+                for leg in waiting:
+                    leg.needs_snapshot = True
                 return
             if followed.epoch != epoch:
-                return  # the reader told the leg to start over meanwhile
-            entries = page.after_position(leg.seen, leg.under)
+                return  # the reader told the legs to start over meanwhile
+            found = [page.after_position(leg.seen, leg.under) for leg in waiting]
+            entries = found[0] if len(found) == 1 else sorted(chain(*found), key=_place)
             self._writer.begin(self._bodies(entries, page, epoch))
             await self._writer.finish()
-            leg.passed(len(entries), page.until)
+            for leg, own in zip(waiting, found, strict=True):
+                leg.passed(len(own), page.until)
             if self._outlet.paused:
                 return
 
@@ -182,6 +211,18 @@ class CatchUp:
         if bodies is None:
             bodies = page.framed[name] = [Body(each) for each in rendered(self._rendition, entry, epoch)]
         return bodies
+
+
+def _grouped(legs: Sequence[KeyLeg]) -> list[list[KeyLeg]]:
+    """Return the legs of each log together."""
+    by_log: dict[str, list[KeyLeg]] = {}
+    for leg in legs:
+        by_log.setdefault(leg.partition, []).append(leg)
+    return list(by_log.values())
+
+
+def _place(entry: LogEntry) -> Position:
+    return entry.position
 
 
 def _lags(leg: KeyLeg) -> bool:

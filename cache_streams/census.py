@@ -51,25 +51,31 @@ logger = structlog.get_logger(__name__)
 class Census:
     """Tells Redis how many sockets users have in this worker, and hears how many of them may stay.
 
+    ``name`` says which sockets are counted, ``limit`` how many of them a user may have, 0 for any number.
     ``count`` returns a user's open sockets here, ``users`` who has any, ``keep`` is called with how many may stay.
     Without Redis the limit holds for this worker alone, until Redis is back.
     """
 
     def __init__(
-        self, count: Callable[[int], int], users: Callable[[], list[int]], keep: Callable[[int, int], None]
+        self,
+        name: str,
+        limit: Callable[[], int],
+        count: Callable[[int], int],
+        users: Callable[[], list[int]],
+        keep: Callable[[int, int], None],
     ) -> None:
-        self._count, self._users, self._keep = count, users, keep
+        self._limit, self._count, self._users, self._keep = limit, count, users, keep
         self._changed: set[int] = set()
         self._left = False
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        tag = f"{settings.GW_PREFIX}:{{sockets}}"
+        tag = f"{settings.GW_PREFIX}:{{{name}}}"
         self._workers, self._own = f"{tag}:workers", f"{tag}:{uuid.uuid4().hex}"
 
     def changed(self, user_id: int) -> None:
         """Count a user's sockets anew, soon."""
-        if self._left or not settings.SOCKETS_PER_USER:
+        if self._left or not self._limit():
             return
         self._changed.add(user_id)
         self._ask_soon()
@@ -110,7 +116,7 @@ class Census:
 
     async def _stored(self, counted: list[tuple[int, int]]) -> list[int]:
         pairs = [number for pair in counted for number in pair]
-        arguments = (round(LEASE_S * 1000), settings.SOCKETS_PER_USER, *pairs)
+        arguments = (round(LEASE_S * 1000), self._limit(), *pairs)
         answers: list[int] = await ask(
             shared_redis(), "EVAL", _COUNT, 2, self._workers, self._own, *arguments
         )

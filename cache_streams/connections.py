@@ -12,6 +12,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -19,6 +20,7 @@ COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.0
 POOL_CONNECTIONS = 32
 
+_PACKER = HiredisRespSerializer()
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = WeakKeyDictionary()
 
 
@@ -55,13 +57,17 @@ def new_redis(
     read_timeout_s: float | None = COMMAND_TIMEOUT_S,
     connections: int = POOL_CONNECTIONS,
     protocol: int = 2,
+    single: bool = False,
 ) -> Redis:
     """Return a client with a pool of its own; ``read_timeout_s`` None is for blocking reads that bound themselves.
 
+    ``single``: one connection, whose loss is always told by an error. A pool replaces one that was lost between two
+    commands in silence, and the next command may ask another Redis.
     No retries inside the client: whoever asks decides whether the question still makes sense.
     """
-    client = Redis.from_url(
+    client = settings.REDIS_ASYNC_CLIENT(
         settings.REDIS_URL,
+        single_connection_client=single,
         socket_timeout=read_timeout_s,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         max_connections=connections,
@@ -82,7 +88,14 @@ class _Cancellable(AbstractConnection):
 
     uvloop raises RuntimeError, which redis-py passes on, where a transport was closed in the step before it is written
     to: whoever rightly expects ``redis.RedisError`` would end for good.
+
+    And commands are packed in C, which redis-py does in its synchronous connections only: a seventh of the relay's time.
     """
+
+    def pack_command(self, *args: Any) -> list[bytes]:  # Any: whatever redis-py encodes
+        """Pack as redis-py does. Raises ``redis.DataError`` for what cannot be encoded."""
+        packed: list[bytes] = _PACKER.pack(*args)
+        return packed
 
     async def connect(self) -> None:
         """Connect as redis-py does. Raises ``redis.RedisError``."""

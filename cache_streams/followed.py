@@ -24,8 +24,15 @@ class Leg(Protocol):
     prefix: bytes
     rendition: Rendition
 
-    def epoch_changed(self) -> None:
-        """The log's contents are not those that this leg knew: start again from a snapshot."""
+    @property
+    def under(self) -> Key:
+        """What the keys begin with that it is interested in."""
+
+    def epoch_changed(self, before: frozenset[Key]) -> None:
+        """The log's contents are not those that this leg knew: start again from a snapshot; it knew the keys ``before``."""
+
+    def log_trimmed(self, before: frozenset[Key]) -> None:
+        """What came next in the log was dropped before it was read: it is lost, and then as ``epoch_changed``."""
 
     def log_lost(self) -> None:
         """The log cannot be read until Redis is back."""
@@ -104,6 +111,16 @@ class Followed:
         self.sampled_at = 0.0
         """When the hops of this log were last timed, on the monotonic clock."""
 
+    def start_over(self, *, trimmed: bool = False) -> None:
+        """Forget the state of every key, and tell all legs; ``trimmed``: what comes next is gone, the rest holds."""
+        views, self.views = self.views, {}
+        for under, old in views.items():
+            self.views[under] = View(self.log.stream.kind)
+            self.views[under].legs = old.legs
+        before = {under: old.states.keys() for under, old in views.items()}
+        for leg in list(self.legs):
+            (leg.log_trimmed if trimmed else leg.epoch_changed)(before.get(leg.under, frozenset()))
+
     def live_view(self, under: Key) -> View | None:
         """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""
         view = self.views.get(under)
@@ -129,6 +146,9 @@ class Followed:
 
     async def _load(self, view: View, under: Key) -> None:
         state = await self.log.snapshot(under)
+        if self.epoch is None:
+            # Born since the reader looked. Were these contents replaced before it looks again, nobody would notice.
+            self.epoch = state.epoch
         states, seen = KeyStates(self.log.stream.kind, state.keys), state.position
         while seen < self.position:
             until = self.position

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import structlog
 from django.conf import settings
 from django.db import connections
-from redis import Redis
 
 from cache_streams import metrics
 from cache_streams.log_names import lease_key
@@ -170,7 +169,7 @@ def look_at_redis() -> Findings:
     """
     now = time.time()
     with (
-        Redis.from_url(
+        settings.REDIS_CLIENT(
             settings.REDIS_URL, socket_timeout=CHECK_TIMEOUT_S, socket_connect_timeout=CHECK_TIMEOUT_S
         ) as client,
         client.pipeline(transaction=False) as pipeline,

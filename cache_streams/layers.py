@@ -1,8 +1,8 @@
 """The channel layer: channels_redis' pub/sub layer for ordinary groups, and groups that stand on logs.
 
 Its outer class proxies to one inner layer per event loop; that is the seam where ours comes in. Against the stock layer:
-names are checked, a process has one Redis subscription for all its channels rather than one each, and a channel's queue is
-bounded. A group whose name is one of a declared stream's keys is fed by the log, through this process' one reader.
+names are checked, a process has one Redis subscription for all its channels rather than one each, kept through outages and
+silent partitions, and a channel's queue is bounded. A group whose name is one of a declared stream's keys is fed by the log, through this process' one reader.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.conf import settings
 
 from cache_streams.channel_members import BoundedQueue, ChannelOutlet, Messages
 from cache_streams.connections import ask, close_shared_redis, shared_redis
+from cache_streams.layer_connection import LayerConnection
 from cache_streams.log_names import inbox_key, partition_of
 from cache_streams.outlet import Outlet
 from cache_streams.protocol.groups import parse_group
@@ -50,14 +51,20 @@ class LogBackedChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # c
 class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis has no types
     """The layer of one event loop."""
 
-    def __init__(self, *args: Any, prefix: str = "asgi", capacity: int = CAPACITY, **kwargs: Any) -> None:
-        super().__init__(*args, prefix=prefix, **kwargs)
+    def __init__(
+        self, *, prefix: str = "asgi", capacity: int = CAPACITY, channel_layer: LogBackedChannelLayer
+    ) -> None:
+        super().__init__(prefix=prefix, channel_layer=channel_layer)
+        self._shards = [LayerConnection(self._deliver)]  # the Redis of the logs, whatever stands for "hosts"
         self.capacity = capacity
         self.reader = LogReader(settings.GW_PREFIX)
         self._names = _Names()
         self._process_channel = f"{prefix.replace(':', '.')}.process.{uuid.uuid4().hex}"
         self._mailbox = _Mailbox(self)
         self._members: dict[tuple[str, str], Subscription] = {}
+        self._joined: dict[str, set[str]] = {}
+        """By channel: the groups that it leaves when it ends."""
+        self._leaving: set[asyncio.Task[None]] = set()
 
     # -- channels ---------------------------------------------------------------------------------------------------
 
@@ -86,13 +93,28 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
         try:
             raw: Message | bytes = await self.channels[channel].get()
         except (asyncio.CancelledError, GeneratorExit):
-            self.channels.pop(channel, None)
+            self._end(channel)
             raise
         return raw if isinstance(raw, dict) else self.channel_layer.deserialize(raw)
 
     async def _subscribe_to_channel(self, channel: str) -> None:
         await super()._subscribe_to_channel(channel)
         self.channels[channel] = BoundedQueue(self.capacity)
+
+    def _end(self, channel: str) -> None:
+        """Forget a channel that nobody reads any more, and its memberships: its consumer may have failed before it left."""
+        self.channels.pop(channel, None)
+        for group in self._joined.pop(channel, ()):
+            leaving = asyncio.get_running_loop().create_task(self.group_discard(group, channel))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    def _deliver(self, name: str, raw: bytes) -> None:
+        """Give a message from Redis to the channel of that name, or to the members that this process has of a group."""
+        for channel in self.groups.get(name, (name,)):
+            queue = self.channels.get(channel)
+            if queue is not None:
+                queue.put_nowait(raw)
 
     # -- groups -----------------------------------------------------------------------------------------------------
 
@@ -102,17 +124,20 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
         stream = log_stream(group)
         if stream is None:
             await super().group_add(group, channel)
+            self._joined.setdefault(channel, set()).add(group)
         elif channel not in self.channels:
             raise RuntimeError(f"group_add({group!r}): the channel is not one of this process")
         elif (group, channel) not in self._members:
             outlet = ChannelOutlet(self.channels[channel])
             member = self.subscription(outlet, stream, [leg_of(group)], Messages(stream))
             self._members[group, channel] = member
+            self._joined.setdefault(channel, set()).add(group)
             member.start()
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Remove a channel from a group, if it is in it."""
         self._names.require_valid_group_name(group)
+        self._joined.get(channel, set()).discard(group)
         member = self._members.pop((group, channel), None)
         if member is not None:
             await member.stop()
@@ -179,7 +204,8 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis h
         """Forget every channel and group of this process, and close its connections."""
         for member in list(self._members.values()):
             await member.stop()
-        self._members = {}
+        await asyncio.gather(*self._leaving)
+        self._members, self._joined = {}, {}
         await self.reader.stop()
         await close_shared_redis()
         await super().flush()

@@ -21,8 +21,8 @@ class LegOwner(Protocol):
     prefix: bytes
     rendition: Rendition
 
-    def leg_started_over(self) -> None:
-        """A leg's log is not what it was: its state must be sent again."""
+    def leg_started_over(self, *, trimmed: bool) -> None:
+        """A leg's log is not what it was: its state must be sent again; ``trimmed``: updates are lost, in the same epoch."""
 
 
 class KeyLeg:
@@ -40,6 +40,7 @@ class KeyLeg:
         "sampled",
         "seen",
         "told",
+        "told_before",
         "under",
     )
 
@@ -53,6 +54,8 @@ class KeyLeg:
         """Sum of the sequence numbers up to which the socket was told, to say how many it missed."""
         self.hot = False
         self.needs_snapshot = True
+        self.told_before: frozenset[Key] = frozenset()
+        """Keys of contents that are gone, of which the socket was told: those that are no more must be taken back."""
 
     def attach(self, followed: Followed) -> None:
         """Belong to a log from now on: it tells of its epochs, and keeps a view for as long as a leg needs it."""
@@ -73,9 +76,19 @@ class KeyLeg:
         """Return the reader's view of this leg's keys if it is current."""
         return self.followed.live_view(self.under) if self.followed is not None else None
 
-    def epoch_changed(self) -> None:
+    def epoch_changed(self, before: frozenset[Key]) -> None:
+        self._start_over(before, trimmed=False)
+
+    def log_trimmed(self, before: frozenset[Key]) -> None:
+        self._start_over(before, trimmed=True)
+
+    def _start_over(self, before: frozenset[Key], *, trimmed: bool) -> None:
+        if (
+            not self.needs_snapshot
+        ):  # else the socket was told nothing of them since it was last told everything
+            self.told_before |= before
         self.needs_snapshot = True
-        self._owner.leg_started_over()
+        self._owner.leg_started_over(trimmed=trimmed)
 
     def log_lost(self) -> None:
         """Wait: what is missed meanwhile stands in the log."""
@@ -86,13 +99,21 @@ class KeyLeg:
         if self.followed is not None:
             self.seen = max(view.seen, self.followed.position)
         self.told = view.states.total
-        self.needs_snapshot = False
+        self.needs_snapshot, self.told_before = False, frozenset()
 
     @property
     def caught_up(self) -> bool:
         """Whether nothing is left to read from the log; a sample need not read it, unless it resumes."""
         by_view = self.sampled and self.told != UNCOUNTED
-        return by_view or (self.followed is not None and self.seen >= self.followed.position)
+        return by_view or (self.followed is not None and self.seen >= self.goal)
+
+    @property
+    def goal(self) -> Position:
+        """How far the log has to be read: to the reader, and to a view that is ahead of it, if it is sampled from there."""
+        if self.followed is None:
+            return START
+        view = self.live_view() if self.sampled else None
+        return max(self.followed.position, view.seen) if view is not None else self.followed.position
 
     def passed(self, updates: int, until: Position) -> None:
         """Stand at ``until``, after the socket was told so many updates of the log."""

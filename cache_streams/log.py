@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -42,13 +43,37 @@ class Moved(Exception):
 
 @dataclass(slots=True)
 class Claimed:
-    """A log as its relay found it: ``last_id`` "" when it holds nothing, ``fresh`` when this claim minted the epoch."""
+    """A log as its relay found it: ``last_id`` "" when it holds nothing, ``fresh`` when this claim minted the epoch.
+
+    ``born`` when there was no log before: otherwise its positions of sources hold, also under a new epoch.
+    """
 
     epoch: str
     last_id: str
     fresh: bool
+    born: bool = False
     seqs: dict[str, int] = field(default_factory=dict)
     positions: dict[str, str] = field(default_factory=dict)
+
+
+class Verdict(Enum):
+    """What a log is to somebody who read it before."""
+
+    SAME = "SAME"
+    OTHER = "OTHER"
+    """Its contents are others, and it says so by its epoch."""
+    NEW = "NEW"
+    """Its contents are others; it did not say so until now."""
+    TRIMMED = "TRIMMED"
+    """What came next was dropped."""
+
+
+class Compared(NamedTuple):
+    """A log beside what was read of it; ``epoch`` None and ``standing`` START when it does not exist."""
+
+    verdict: Verdict
+    epoch: str | None
+    standing: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +101,20 @@ class Log:
         self._append = redis.register_script(log_scripts.APPEND)
         self._claim = redis.register_script(log_scripts.CLAIM)
         self._snapshot = redis.register_script(log_scripts.SNAPSHOT)
-        self._repudiate = redis.register_script(log_scripts.REPUDIATE)
+        self._compare = redis.register_script(log_scripts.COMPARE)
 
     # -- the relay's side -------------------------------------------------------------------------------------------
 
     async def claim(self, fence: int, epoch: str, *, known_id: str | None = None) -> Claimed:
         """Take the log for the relay holding ``fence``; ``epoch`` is minted into it if it has none.
 
-        ``known_id`` is the last id that the caller saw: a log that stands lower came back with older data and gets the
+        ``known_id`` is the last id that the caller saw: a log without that entry came back with older data and gets the
         new epoch before anything is appended. Raises: Fenced.
         """
         reply = await self._claim(keys=[self.name.pos, self.name.log], args=[fence, epoch, known_id or ""])
         if reply[0] == b"FENCED":
             raise Fenced(int(reply[1]))
-        claimed = Claimed(epoch="", last_id="", fresh=reply[0] == b"NEW")
+        claimed = Claimed(epoch="", last_id="", fresh=reply[0] != b"OK", born=reply[0] == b"BORN")
         fields: list[bytes] = reply[1]
         for name, value in zip(fields[::2], fields[1::2], strict=True):
             _sort_field(claimed, name.decode(), value.decode())
@@ -126,13 +151,6 @@ class Log:
             raise Moved(expected_id, reply[1].decode())
         last: bytes = reply[1]
         return last.decode()
-
-    async def trim(self, oldest_ms: int) -> int:
-        """Drop entries older than ``oldest_ms`` (Unix milliseconds), but never the newest; return how many went."""
-        newest = (await self.standing())[1]
-        minimum = entry_id(min(Position((oldest_ms, 0)), newest))
-        trimmed: int = await self.redis.xtrim(self.name.log, minid=minimum, approximate=True)
-        return trimmed
 
     def _key_state(self, text: str) -> str:
         return self.name.last if self.stream.kind is Kind.VALUE else self.name.last_of(text)
@@ -179,14 +197,14 @@ class Log:
         )
         return [parse_entry(raw_id, fields) for raw_id, fields in rows or []]
 
-    async def repudiate(self, epoch: str, found: Position, new_epoch: str) -> bool:
-        """Give the log a new epoch because it stands at ``found``, below what the caller has read from it.
+    async def compare(self, epoch: str | None, read: Position, new_epoch: str) -> Compared:
+        """Find out whether this is the log of which the caller read everything up to ``read``, under ``epoch``.
 
-        Returns False when it has moved on meanwhile: look again.
+        If it claims to be but does not hold that entry, it came back with older data: it gets ``new_epoch``.
         """
-        found_id = "" if found == START else entry_id(found)
-        args = [epoch, found_id, new_epoch]
-        return bool(await self._repudiate(keys=[self.name.pos, self.name.log], args=args))
+        args = [epoch or "", entry_id(read), new_epoch]
+        verdict, found, last_id = await self._compare(keys=[self.name.pos, self.name.log], args=args)
+        return Compared(Verdict(verdict.decode()), found.decode() or None, position(last_id))
 
     async def range_from(self, seen: Position, until: Position, count: int) -> list[LogEntry] | None:
         """Return up to ``count`` entries after ``seen``, oldest first; None if the log was trimmed beyond ``seen``.

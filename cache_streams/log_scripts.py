@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-CLAIM = """
--- KEYS: pos, log   ARGV: fence, epoch to mint, last id the caller knows ("" = none)
--- Returns {"OK" | "NEW", all fields of pos} or {"FENCED", holder's fence}.
--- An id above the known one is no loss: the caller's own append whose answer never reached it.
-local function older(a, b)
+_ENTRIES = """
+local function below(a, b)
   local am, an = string.match(a, '(%d+)-(%d+)')
   local bm, bn = string.match(b, '(%d+)-(%d+)')
   if not bm then return false end
@@ -14,19 +11,41 @@ local function older(a, b)
   am, an, bm, bn = tonumber(am), tonumber(an), tonumber(bm), tonumber(bn)
   return am < bm or (am == bm and an < bn)
 end
+-- "held", "trimmed" when the log begins after that id, else "missing": these are not the contents that it was read from.
+-- A log that ends above the id proves nothing: somebody may have appended to older contents before anybody compared.
+local function entry(log, id)
+  if #redis.call('XRANGE', log, id, id) > 0 then return 'held' end
+  local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
+  if first[1] and below(id, first[1][1]) then return 'trimmed' end
+  return 'missing'
+end
+-- The entry tells every reader, in the log's own order, that what they knew no longer holds.
+local function begin(pos, log, epoch)
+  local at = redis.call('XADD', log, '*', 'c', epoch)
+  redis.call('HSET', pos, 'epoch', epoch, 'id', at, 'began', at)
+  return at
+end
+"""
+
+CLAIM = (
+    _ENTRIES
+    + """
+-- KEYS: pos, log   ARGV: fence, epoch to mint, last id the caller knows ("" = none)
+-- Returns {"OK" | "NEW" | "BORN", all fields of pos} or {"FENCED", holder's fence}; BORN: there was no log at all.
+-- An id above the known one is no loss: the caller's own append whose answer never reached it.
 local fence = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
 if fence > tonumber(ARGV[1]) then return {'FENCED', tostring(fence)} end
 redis.call('HSET', KEYS[1], 'fence', ARGV[1])
-local id = redis.call('HGET', KEYS[1], 'id') or ''
 local state = 'OK'
-if not redis.call('HGET', KEYS[1], 'epoch') or older(id, ARGV[3]) then
-  -- The entry tells every reader, in the log's own order, that what they knew no longer holds.
-  local at = redis.call('XADD', KEYS[2], '*', 'c', ARGV[2])
-  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'id', at)
+if not redis.call('HGET', KEYS[1], 'epoch') then
+  state = 'BORN'
+elseif ARGV[3] ~= '' and entry(KEYS[2], ARGV[3]) == 'missing' then
   state = 'NEW'
 end
+if state ~= 'OK' then begin(KEYS[1], KEYS[2], ARGV[2]) end
 return {state, redis.call('HGETALL', KEYS[1])}
 """
+)
 
 APPEND = """
 -- KEYS: log, pos, last, then one snapshot key per update
@@ -95,12 +114,17 @@ end
 return {state[1] or '', state[2] or '', rows}
 """
 
-REPUDIATE = """
--- KEYS: pos, log   ARGV: epoch found, id found, epoch to mint
--- A reader knows entries that this log does not hold: give it a new epoch, unless somebody did so already.
+COMPARE = (
+    _ENTRIES
+    + """
+-- KEYS: pos, log   ARGV: epoch known, id of the last entry read, epoch to mint
+-- Returns {"SAME" | "OTHER" | "TRIMMED" | "NEW", epoch, last id}; NEW: other contents under the known epoch got this one.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'id')
-if state[1] ~= ARGV[1] or (state[2] or '') ~= ARGV[2] then return 0 end
-local at = redis.call('XADD', KEYS[2], '*', 'c', ARGV[3])
-redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'id', at)
-return 1
+local epoch, id = state[1] or '', state[2] or ''
+if epoch ~= ARGV[1] then return {'OTHER', epoch, id} end
+if epoch == '' or ARGV[2] == '0-0' then return {'SAME', epoch, id} end
+local found = entry(KEYS[2], ARGV[2])
+if found == 'missing' then return {'NEW', ARGV[3], begin(KEYS[1], KEYS[2], ARGV[3])} end
+return {found == 'held' and 'SAME' or 'TRIMMED', epoch, id}
 """
+)

@@ -63,6 +63,13 @@ PARTITIONS = Gauge(
     "Logs that a native socket is told are not fresh, by state: stale or dead.",
     ["state"],
 )
+REPLAYS = Counter(
+    "gw_replays_total",
+    "Replays that ended: live, stopped by the client, lost because the log was trimmed or replaced, or failed.",
+    ["outcome"],
+)
+REPLAYS_RUNNING = Gauge("gw_replays_running", "Replays under way.")
+REPLAYED = Counter("gw_replayed_frames_total", "Frames of the past told by replays.", ["stream"])
 LOG_PAGES = Counter(
     "gw_log_pages_total", "Pages of logs for sockets that catch up: read, or shared with another.", ["how"]
 )
@@ -92,6 +99,9 @@ SOCKETS = Gauge("gw_sockets", "Open sockets.", ["family"])
 REFUSALS = Counter("gw_refusals_total", "Handshakes refused, by code.", ["code"])
 CLOSES = Counter("gw_closes_total", "Sockets that the gateway closed, by reason.", ["reason"])
 REQUEST_ERRORS = Counter("gw_request_errors_total", "Requests answered with an error, by code.", ["code"])
+LAYER_RECONNECTS = Counter(
+    "gw_layer_reconnects_total", "Times the channel layer lost its connection to Redis, and began a new one."
+)
 LAYER_DROPPED = Counter(
     "gw_layer_dropped_total", "Channel-layer messages dropped because a channel's queue was full."
 )
@@ -103,17 +113,34 @@ CENSUS_FAILURES = Counter(
     "Times Redis could not be told how many sockets users have here; the limit then holds for each worker alone.",
 )
 CONTROL_MESSAGES = Counter("gw_control_messages_total", "Messages on the control channel, by kind.", ["kind"])
+OPERATOR_QUESTIONS = Counter(
+    "gw_operator_questions_total",
+    "Questions of the operators' page that reached this process: answered, unanswered, dropped, malformed.",
+    ["outcome"],
+)
+ENDINGS = Counter(
+    "gw_socket_ends_total", "Sockets that ended, by who ended them: gateway, client, or neither.", ["by"]
+)
+ENDINGS_LOST = Counter(
+    "gw_endings_lost_total", "Endings that could not be kept for a look-up: Redis was away for too long."
+)
 HEALTH_FAILURES = Counter(
     "gw_health_failures_total", "Looks at a neighbour that failed or took longer than 1 s.", ["component"]
 )
 CHILD_ENDS = Counter(
     "gw_child_ends_total", "Workers and relays that ended by themselves and were replaced.", ["child"]
 )
+ROLLING_RESTARTS = Counter(
+    "gw_rolling_restarts_total",
+    "Rolling restarts by outcome; one whose successors do not come up is given up, and what served serves on.",
+    ["outcome"],
+)
 SCRAPES_FAILED = Counter(
     "gw_scrapes_failed_total",
     "Processes that did not tell their metrics when one of them was asked for all.",
     ["process"],
 )
+PUBLISHED = Counter("gw_published_total", "Values that producers published over REST.", ["stream"])
 AGENTS_APPENDED = Counter("agents_events_appended_total", "Agent events stored, by type.", ["type"])
 AGENTS_REFUSALS = Counter("agents_refusals_total", "Requests about agent runs refused, by code.", ["code"])
 AGENTS_OUT_OF_ORDER = Counter("agents_out_of_order_total", "Agent events that the run's grammar refused.")

@@ -125,7 +125,7 @@ async def refuse(scope: Message, receive: Receive, send: Send, code: str) -> Non
         return
     status = _STATUS.get(code, _UNAUTHORIZED)
     body = {"detail": _TEXTS[code], "success": False, "error_code": code, "error": _TEXTS[code]}
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
     if status == _UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})

@@ -30,7 +30,7 @@ def announce_user(user_id: int | None) -> None:
     """Tell every worker to read a user again, or everybody (None). Without Redis the workers' own look, each 30 s, finds out."""
     subject = EVERYBODY if user_id is None else str(user_id)
     try:
-        with Redis.from_url(
+        with settings.REDIS_CLIENT(
             settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         ) as client:
             client.xadd(control_key(settings.GW_PREFIX), {"user": subject}, maxlen=CONTROL_ENTRIES)
@@ -62,7 +62,7 @@ def announce_row(notices: str, name: str, number: int) -> None:
 @lru_cache(maxsize=2)
 def _client(url: str) -> Redis:
     """Return the process' client for news that come often; one retry, which finds a restarted Redis."""
-    return Redis.from_url(
+    return settings.REDIS_CLIENT(
         url,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol
 
 from django.conf import settings
 
@@ -51,6 +50,18 @@ def discard(_frame: bytes) -> None:
     """Take the place of a sink's ``write`` once its close frame is out: nothing may follow it."""
 
 
+class Parting(NamedTuple):
+    """Who ended a socket (``gateway``, ``client``, or ``neither``: it was lost), and the close frame that said so."""
+
+    by: Literal["gateway", "client", "neither"]
+    code: int
+    reason: str
+
+
+LOST = Parting("neither", 1006, "")
+"""A connection that ended without a close frame (RFC 6455 §7.1.5)."""
+
+
 class Retainer(Protocol):
     """What a server's protocol calls once a socket is its own to keep."""
 
@@ -66,6 +77,11 @@ class FrameSink(Protocol):
 
     on_pause: Callable[[], None] | None
     on_resume: Callable[[], None] | None
+    on_end: Callable[[], None] | None
+    """Called once, when the end begins and what waits is still known."""
+
+    def parting(self) -> Parting:
+        """Return how the socket ended, as far as it has."""
 
     @property
     def write(self) -> Callable[[bytes], None]:
@@ -73,6 +89,9 @@ class FrameSink(Protocol):
 
     def buffered(self) -> int:
         """Return how many bytes the transport still holds."""
+
+    def taken(self) -> int | None:
+        """Return how many bytes the peer's system has taken so far, None where the kernel does not tell."""
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame as far as the peer reads, and end the connection soon in any case."""
@@ -96,6 +115,10 @@ class Outlet(ABC):
     def __init__(self) -> None:
         self.gathered: list[bytes] = []
         """Frames of one step of the reader, which hands them to ``sink`` together: see ``delivery``."""
+        self.on_end: Callable[[], None] | None = None
+        """Called once, when the end begins and what waits is still known."""
+        self.cause = ""
+        """Why whoever writes here gave the socket up, where no close frame says it."""
         self.paused = False
         self.closed = False
         self.wrote = False
@@ -117,6 +140,14 @@ class Outlet(ABC):
     @abstractmethod
     def buffered(self) -> int:
         """Return the bytes that still wait in this process."""
+
+    def parting(self) -> Parting:
+        """Return how the socket ended, as far as it has; an outlet that is no socket's never does."""
+        return LOST
+
+    def taken(self) -> int | None:
+        """Return the bytes that the peer's system has taken, None where nobody knows."""
+        return self.sink.taken() if self.sink is not None else None
 
     @abstractmethod
     def abort(self) -> None:
@@ -157,6 +188,7 @@ class Outlet(ABC):
         self._backlog = left
         if loop.time() - self._progress_at >= settings.STALL_TIMEOUT_S:
             CLOSES.labels("stalled").inc()
+            self.cause = f"its reader took nothing for {settings.STALL_TIMEOUT_S:g} s"
             self.abort()
             return
         self._stall = loop.call_later(STALL_LOOK_S, self._look)
@@ -164,7 +196,13 @@ class Outlet(ABC):
     def shut(self) -> None:
         """Forget timers and waiters: the socket is gone."""
         self.closed = True
+        self.on_end = None
         self._resume()
+
+    def _end_begins(self) -> None:
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()
 
 
 class PauseListener(Protocol):
@@ -181,6 +219,10 @@ class SinkOutlet(Outlet):
         super().__init__()
         self.sink: FrameSink = sink
         sink.on_pause, sink.on_resume = self._pause, self._resume
+        sink.on_end = self._end_begins
+
+    def parting(self) -> Parting:
+        return self.sink.parting()
 
     def write(self, prefix: bytes, body: Body) -> None:
         self.wrote = True
@@ -201,63 +243,4 @@ class SinkOutlet(Outlet):
 
     def shut(self) -> None:
         super().shut()
-        self.sink.on_pause = self.sink.on_resume = None
-
-
-class AsgiOutlet(Outlet):
-    """Sends through plain ASGI where the server offers no frame sink: a bounded outbox and one task that empties it."""
-
-    def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:  # Any: an ASGI message
-        super().__init__()
-        self._send = send
-        self._outbox: deque[str | tuple[int, str]] = deque()
-        self._bytes = 0
-        self._filled = asyncio.Event()
-        self._sender = asyncio.create_task(self._run())
-
-    def write(self, prefix: bytes, body: Body) -> None:
-        if self.closed:
-            return
-        self.wrote = True
-        payload = prefix + body.payload
-        self._outbox.append(payload.decode())
-        self._bytes += len(payload)
-        self._filled.set()
-        if self._bytes > HIGH_WATER_BYTES:
-            self._pause()
-
-    def buffered(self) -> int:
-        return self._bytes
-
-    def close(self, code: int, reason: str) -> None:
-        self._outbox.append((code, reason))
-        self._filled.set()
-
-    def abort(self) -> None:
-        self._outbox.clear()
-        self._sender.cancel()
-        self.shut()
-
-    def shut(self) -> None:
-        super().shut()
-        self._sender.cancel()
-
-    async def _run(self) -> None:
-        try:
-            await self._empty()
-        except OSError:  # how ASGI says that the client is gone; the consumer hears of it by its disconnect
-            Outlet.shut(self)
-
-    async def _empty(self) -> None:
-        while True:
-            while self._outbox:
-                message = self._outbox.popleft()
-                if isinstance(message, tuple):
-                    await self._send({"type": "websocket.close", "code": message[0], "reason": message[1]})
-                    return
-                await self._send({"type": "websocket.send", "text": message})
-                self._bytes -= len(message.encode())
-                if self.paused and self._bytes <= LOW_WATER_BYTES:
-                    self._resume()
-            self._filled.clear()
-            await self._filled.wait()
+        self.sink.on_pause = self.sink.on_resume = self.sink.on_end = None

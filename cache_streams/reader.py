@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-import uuid
 from collections.abc import Callable
 
 import structlog
@@ -15,27 +14,27 @@ from redis.exceptions import RedisError
 from cache_streams import hops
 from cache_streams.connections import ask, new_redis, shared_redis
 from cache_streams.delivery import Delivery
-from cache_streams.followed import Followed, View
-from cache_streams.log import Log
+from cache_streams.followed import Followed
+from cache_streams.log import Log, Verdict
 from cache_streams.log_entries import LogEntry, parse_entry
-from cache_streams.log_names import LogName, control_key, logs_key
+from cache_streams.log_names import LogName, logs_key
 from cache_streams.metrics import (
-    CONTROL_MESSAGES,
     LOG_READS,
+    NEW_EPOCHS,
     READER_FAILURES,
     READER_RECONNECTS,
 )
 from cache_streams.pacing import STEP_BYTES
 from cache_streams.pages import PAGE, Pages
-from cache_streams.places import START, entry_id, position
+from cache_streams.places import entry_id
 from cache_streams.resting import Rest
+from cache_streams.signals import Entries, Signals
 from cache_streams.streams.declaration import Stream
 
 BLOCK_MS = 1000
 READ_TIMEOUT_S = 3.0
 """A blocking read that gets no answer for so long hangs in a partition that TCP has not noticed."""
 RETRY_S = 0.2
-WAKE_TTL_S = 60
 
 logger = structlog.get_logger(__name__)
 
@@ -48,11 +47,7 @@ class LogReader:
         self._followed: dict[str, Followed] = {}
         self.pages = Pages()
         self._opening: dict[str, asyncio.Lock] = {}
-        self._wake_key = f"{prefix}:wake:{uuid.uuid4().hex}"
-        self._control_key = control_key(prefix)
-        self._signals = {self._wake_key: "0-0"}
-        self.on_news: Callable[[str, str], None] = lambda _kind, _subject: None
-        """Called for each entry of the control stream: kind of news, and whose."""
+        self.signals = Signals(prefix)
         self.on_reconnect: Callable[[], None] = lambda: None
         """Called whenever Redis is back: news may have been lost with it."""
         self.answered_at = 0.0
@@ -79,7 +74,7 @@ class LogReader:
                 log = Log(shared_redis(), name, stream)
                 epoch, standing = await log.standing()
                 self._followed[name.log] = Followed(log, epoch, standing)
-                await self._wake()
+                await self.signals.wake()
         self.start()
         return self._followed[name.log]
 
@@ -102,18 +97,15 @@ class LogReader:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    async def _wake(self) -> None:
-        """Make the blocking read return, so that it takes the new set of logs."""
-        redis = shared_redis()
-        await ask(redis, "XADD", self._wake_key, "MAXLEN", 1, "*", "w", "1")
-        await ask(redis, "EXPIRE", self._wake_key, WAKE_TTL_S)
-
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         while True:
-            client = new_redis(read_timeout_s=READ_TIMEOUT_S, connections=1)
+            # Made before the comparison and never renewed: what is read through it comes from the Redis that was
+            # compared, also where this process stood still while Redis was replaced.
+            client = new_redis(read_timeout_s=READ_TIMEOUT_S, connections=1, single=True)
             try:
-                await self._find_control()
+                await ask(client, "PING")
+                await self.signals.find_control()
                 await self._check_all()
                 self.answered_at = asyncio.get_running_loop().time()
                 self.connected.set()
@@ -140,8 +132,8 @@ class LogReader:
 
     async def _read(self, client: Redis) -> None:
         logs = [followed for followed in self._followed.values() if followed.epoch is not None]
-        names = [*self._signals, *(followed.log.name.log for followed in logs)]
-        ids = [*self._signals.values(), *(entry_id(followed.position) for followed in logs)]
+        names = [*self.signals.positions, *(followed.log.name.log for followed in logs)]
+        ids = [*self.signals.positions.values(), *(entry_id(followed.position) for followed in logs)]
         reply = await ask(client, "XREAD", "COUNT", PAGE, "BLOCK", BLOCK_MS, "STREAMS", *names, *ids)
         began, arrived_at = self._loop.time(), time.time()
         self.answered_at = began
@@ -149,11 +141,8 @@ class LogReader:
         for raw_name, entries in reply or []:
             name = raw_name.decode()
             full = full or len(entries) == PAGE
-            if name in self._signals:
-                self._signals[name] = entries[-1][0].decode()
+            if self.signals.take(name, entries):
                 unborn = True
-                if name == self._control_key:
-                    self._tell_news(entries)
                 continue
             followed = self._followed.get(name)
             if followed is not None:
@@ -166,9 +155,7 @@ class LogReader:
         if rest and not full:
             await asyncio.sleep(rest)
 
-    async def _take_all(
-        self, followed: Followed, entries: list[tuple[bytes, dict[bytes, bytes]]], arrived_at: float
-    ) -> None:
+    async def _take_all(self, followed: Followed, entries: Entries, arrived_at: float) -> None:
         """Give entries to their legs, as many in one step as a transport can be asked to take."""
         step, entry = 0, None
         for raw_id, fields in entries:
@@ -181,20 +168,6 @@ class LogReader:
         self.delivery.finish()
         _time_hops(followed, entry, arrived_at)
         LOG_READS.labels(followed.log.stream.name).inc(len(entries))
-
-    def _tell_news(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        for _, fields in entries:
-            for kind, subject in fields.items():
-                CONTROL_MESSAGES.labels(kind.decode()).inc()
-                self.on_news(kind.decode(), subject.decode())
-
-    async def _find_control(self) -> None:
-        """Stand at the end of the control stream, or go on where we were if it still reaches there."""
-        newest = await ask(shared_redis(), "XREVRANGE", self._control_key, "+", "-", "COUNT", 1)
-        end = newest[0][0].decode() if newest else "0-0"
-        known = self._signals.get(self._control_key)
-        if known is None or position(end) < position(known):
-            self._signals[self._control_key] = end
 
     async def _look_for_births(self) -> None:
         """Begin to read the logs that did not exist when they were asked for, from their first entry."""
@@ -233,7 +206,7 @@ class LogReader:
     def _adopt(self, followed: Followed, epoch: str | None) -> None:
         changed, followed.epoch = followed.epoch != epoch, epoch
         if changed:
-            self._start_over(followed)
+            followed.start_over()
 
     async def _check_all(self) -> None:
         for followed in list(self._followed.values()):
@@ -241,28 +214,20 @@ class LogReader:
 
     async def _check(self, followed: Followed) -> None:
         """Find out whether the log still is what this process has read of it."""
-        epoch, standing = await followed.log.standing()
-        if epoch == followed.epoch and standing < followed.position and epoch is not None:
-            # Redis came back with older data, and no relay has noticed yet.
-            await followed.log.repudiate(epoch, standing, secrets.token_urlsafe(6))
-            epoch, standing = await followed.log.standing()
+        known = followed.epoch
+        found = await followed.log.compare(known, followed.position, secrets.token_urlsafe(6))
+        if found.verdict is Verdict.NEW:
+            NEW_EPOCHS.labels(followed.log.stream.name).inc()
+        if found.verdict is Verdict.SAME or found.epoch == followed.epoch != known:
+            return  # or a view that was loaded meanwhile found the same log just born
         if followed.epoch is None:
-            followed.epoch = epoch  # just born: read on from its start
-        elif epoch != followed.epoch:
-            followed.position = standing
-            self._adopt(followed, epoch)
-        elif followed.position not in (standing, START) and not await followed.log.holds(followed.position):
-            followed.position = standing  # trimmed past us while we were away
-            self._start_over(followed)
-
-    def _start_over(self, followed: Followed) -> None:
-        legs = {under: view.legs for under, view in followed.views.items()}
-        followed.views = {}
-        for under, count in legs.items():
-            followed.views[under] = View(followed.log.stream.kind)
-            followed.views[under].legs = count
-        for leg in list(followed.legs):
-            leg.epoch_changed()
+            followed.epoch = found.epoch  # just born: read on from its start
+            return
+        followed.position = found.standing
+        if found.verdict is Verdict.TRIMMED:
+            followed.start_over(trimmed=True)
+        else:
+            self._adopt(followed, found.epoch)
 
 
 def _time_hops(followed: Followed, newest: LogEntry | None, arrived_at: float) -> None:

@@ -96,15 +96,18 @@ async def telling(directory: Path | None, name: str) -> AsyncIterator[None]:
         yield
         return
     path = directory / f"{name.replace(' ', '-')}{_SUFFIX}"
-    path.unlink(missing_ok=True)  # that of a process which was killed and whose place this one takes
+    path.unlink(missing_ok=True)  # that of the process whose place this one takes; it may still drain
     server = await asyncio.start_unix_server(_tell, path)
+    own = path.stat().st_ino
     _Here.directory = directory
     try:
         yield
     finally:
         _Here.directory = None
         server.close()
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == own:  # else it is the successor's
+                path.unlink()
 
 
 async def _tell(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -16,8 +17,15 @@ from cache_streams.protocol.close_codes import AUTH_REVOKED, FORBIDDEN, Close
 from cache_streams.recent import AuthenticationUnavailable
 
 
-async def closes_for(logins: Sequence[Login]) -> list[Close | None]:
-    """Return for each login what its socket must be closed with, None when it may stay.
+class Verdict(NamedTuple):
+    """What a socket must be closed with; ``rule`` says to its user and to operators what exactly ended it."""
+
+    close: Close
+    rule: str
+
+
+async def verdicts_on(logins: Sequence[Login]) -> list[Verdict | None]:
+    """Return for each login why its socket must be closed, None when it may stay.
 
     Raises: AuthenticationUnavailable; then nothing is known and everything stays.
     """
@@ -28,18 +36,26 @@ async def closes_for(logins: Sequence[Login]) -> list[Close | None]:
         standing = await database_sync_to_async(standing_of)(users, tokens, keys)
     except DatabaseError as error:
         raise AuthenticationUnavailable from error
-    return [close_for(login, standing) for login in logins]
+    return [verdict_on(login, standing) for login in logins]
 
 
-def close_for(login: Login, standing: Standing) -> Close | None:
-    """Return what the socket of ``login`` must be closed with under ``standing``, None when it may stay."""
+def verdict_on(login: Login, standing: Standing) -> Verdict | None:
+    """Return why the socket of ``login`` must be closed under ``standing``, None when it may stay."""
     identity = standing.identities.get(login.identity.user_id)
     if identity is None:
-        return AUTH_REVOKED if settings.REQUIRE_USER or login.identity.mail else None
-    if not identity.is_active or not standing.keys.issuperset(login.key_ids):
-        return AUTH_REVOKED
-    for claims in login.tokens:
-        too_old = issued_before(identity.tokens_valid_from, claims.issued_at, claims.expires_at)
-        if too_old or not standing.revoked.isdisjoint(claims.revocable_ids):
-            return AUTH_REVOKED
-    return FORBIDDEN if has_lost(login.identity.rights, identity.rights) else None
+        unknown = settings.REQUIRE_USER or login.identity.mail
+        return Verdict(AUTH_REVOKED, "the user was deleted") if unknown else None
+    if not identity.is_active:
+        return Verdict(AUTH_REVOKED, "the user was deactivated")
+    if not standing.keys.issuperset(login.key_ids):
+        return Verdict(AUTH_REVOKED, "the API key was revoked, or its time ran out")
+    if any(
+        issued_before(identity.tokens_valid_from, each.issued_at, each.expires_at) for each in login.tokens
+    ):
+        return Verdict(AUTH_REVOKED, "all tokens of the user were ended, as by a new password")
+    if not all(standing.revoked.isdisjoint(each.revocable_ids) for each in login.tokens):
+        return Verdict(AUTH_REVOKED, "the token, or the login that it came from, was revoked")
+    lost = has_lost(login.identity.rights, identity.rights)
+    return (
+        Verdict(FORBIDDEN, "a permission, or something that was the user's, was withdrawn") if lost else None
+    )

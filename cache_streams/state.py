@@ -27,6 +27,10 @@ class KeyStates:
         self.base = self.total
         """What ``total`` was at first: which keys changed before is not known."""
 
+    def keys(self) -> frozenset[Key]:
+        """Return every key that ever held anything."""
+        return frozenset(self._keys)
+
     def apply(self, update: Update) -> None:
         """Replace, remove or append what the update says; one that the state already holds changes nothing."""
         seq, held = self._keys.get(update.key) or (0, self._nothing())

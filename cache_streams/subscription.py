@@ -8,7 +8,7 @@ entry is missed and none is written twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -28,6 +28,11 @@ RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 2.0
 COLD_LIMIT_S = 60.0
 """A socket that reads, but so slowly that it catches up with nothing for so long, is given up."""
+
+_CAUSES = {
+    "off_log": "the log no longer holds what was to be sent next",
+    "cold_too_long": f"read so slowly that it caught up with nothing for {COLD_LIMIT_S:g} s",
+}
 
 logger = structlog.get_logger(__name__)
 
@@ -67,18 +72,19 @@ class Subscription:
         self.mode = mode or stream.mode
         self._reader, self._trouble, self._lost = reader, trouble, lost
         sampled = self.mode is Mode.SAMPLE
-        self._legs = [KeyLeg(self, partition, under, sampled=sampled) for partition, under in legs]
+        self.legs = [KeyLeg(self, partition, under, sampled=sampled) for partition, under in legs]
         self._task: asyncio.Task[None] | None = None
+        self._started = False
         self._catch_up = CatchUp(
             reader,
             outlet,
             stream,
-            self._legs,
+            self.legs,
             rendition,
             prefix=prefix,
             off_log=lambda: self._give_up("off_log"),
         )
-        self._sampler = Sampler(outlet, rendition, prefix, interval_s, self._legs) if sampled else None
+        self._sampler = Sampler(outlet, rendition, prefix, interval_s, self.legs) if sampled else None
 
     @property
     def hot(self) -> bool:
@@ -92,18 +98,22 @@ class Subscription:
 
     def cursor(self, partition: str) -> Cursor | None:
         """Return how far the socket was told of one log."""
-        return next((leg.cursor for leg in self._legs if leg.partition == partition), None)
+        return next((leg.cursor for leg in self.legs if leg.partition == partition), None)
+
+    def cursors(self) -> Iterable[tuple[str, Cursor | None]]:
+        """Return each log, and how far the socket was told of it."""
+        return ((leg.partition, leg.cursor) for leg in self.legs)
 
     def behind(self) -> int:
         """Return how many updates this socket has yet to be told, while it is cold; of what resumes that is not known."""
-        views = [(leg, leg.live_view()) for leg in self._legs if not leg.hot and leg.told != UNCOUNTED]
+        views = [(leg, leg.live_view()) for leg in self.legs if not leg.hot and leg.told != UNCOUNTED]
         return sum(max(0, view.states.total - leg.told) for leg, view in views if view is not None)
 
     async def prepare(self, since: Mapping[str, Cursor] | None = None) -> list[Standing]:
         """Find out where to begin, before ``start``; ``since`` has a cursor by partition. Raises ``redis.RedisError``."""
         await self._catch_up.look()
         standings = []
-        for leg in self._legs:
+        for leg in self.legs:
             wanted = (since or {}).get(leg.partition)
             recovered = await self._catch_up.resume(leg, wanted) if wanted is not None else None
             view = leg.live_view()
@@ -114,10 +124,11 @@ class Subscription:
 
     def start(self, *, snapshot: bool = True) -> None:
         """Send the snapshot, then every update; at once if this process already follows the keys."""
+        self._started = True
         self.outlet.listeners.add(self)
         SUBSCRIPTIONS.labels(self.stream.name).inc()
         if not snapshot:
-            for leg in self._legs:
+            for leg in self.legs:
                 leg.needs_snapshot = False
         if self._sampler is not None:
             self._sampler.start()
@@ -135,7 +146,7 @@ class Subscription:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        for leg in self._legs:
+        for leg in self.legs:
             followed = leg.detach()
             if followed is not None:
                 self._reader.unfollow(followed)
@@ -145,14 +156,22 @@ class Subscription:
         self._catch_up.fell_behind = self.mode is not Mode.EVERY
         self._reader.delivery.afterwards(lambda: self._run_cold("slow"))
 
-    def leg_started_over(self) -> None:
-        """Send a snapshot again: what a leg knew of its log no longer holds."""
+    def leg_started_over(self, *, trimmed: bool) -> None:
+        """Send a snapshot again: what a leg knew of its log no longer holds.
+
+        Within the same epoch nothing else would tell that updates of an *every* subscription are lost. Before the start
+        nothing was sent, and the start finds that the state must be.
+        """
+        if not self._started:
+            return
+        if trimmed and self.mode is Mode.EVERY:
+            self._give_up("off_log")
         self._reader.delivery.afterwards(lambda: self._run_cold("epoch"))
 
     def _run_cold(self, reason: str) -> None:
         if self.outlet.closed:
             return
-        for leg in self._legs:
+        for leg in self.legs:
             leg.cool()
         if reason != "start":
             COLD.labels(reason).inc()
@@ -186,15 +205,16 @@ class Subscription:
 
     def _give_up(self, reason: str) -> None:
         OFF_LOG.labels(reason).inc()
+        self.outlet.cause = f"{self.stream.name}: {_CAUSES[reason]}"
         if self._lost is not None:
             self._lost()
 
     def _attach_known(self) -> bool:
         """Attach the legs whose keys this process follows already; return whether that is all of them."""
-        for leg in self._legs:
+        for leg in self.legs:
             if leg.followed is None:
                 followed = self._reader.followed(self.stream, leg.partition)
                 if followed is None or followed.live_view(leg.under) is None:
                     return False
                 leg.attach(followed)
-        return all(leg.live_view() is not None for leg in self._legs)
+        return all(leg.live_view() is not None for leg in self.legs)

@@ -36,10 +36,11 @@ class Unready(APIException):
 
 
 class PublicView(APIView):
-    """For everybody; no credential is looked at, so that no database is needed."""
+    """For everybody; no credential is looked at and nothing is counted, so that neither database nor Redis is needed."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    throttle_classes = ()
 
 
 class RootView(PublicView):
@@ -55,9 +56,9 @@ class RootView(PublicView):
                 {
                     "service": settings.API_TITLE,
                     "version": settings.API_VERSION,
-                    "docs": "/docs",
-                    "health": "/health",
-                    "api": settings.API_PREFIX,
+                    "docs": f"{settings.ROOT_PATH}/docs",
+                    "health": f"{settings.ROOT_PATH}/health",
+                    "api": settings.ROOT_PATH + settings.API_PREFIX,
                 }
             )
         patch_vary_headers(answer, ["Accept"])

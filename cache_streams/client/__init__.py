@@ -9,6 +9,7 @@ import random as _random
 from collections.abc import Callable
 
 from cache_streams.client.backoff import Pauses, Random
+from cache_streams.client.blocking import BlockingGateway, BlockingSubscription
 from cache_streams.client.buffers import Policy
 from cache_streams.client.connection import Manner, State
 from cache_streams.client.credentials import Credentials, Provider
@@ -29,6 +30,8 @@ from cache_streams.protocol.native.frames import Status
 
 __all__ = [
     "Begun",
+    "BlockingGateway",
+    "BlockingSubscription",
     "BufferOverflow",
     "ClientError",
     "ConnectionLost",

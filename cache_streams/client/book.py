@@ -10,7 +10,7 @@ from cache_streams.client.following import Fault
 from cache_streams.client.messages import MalformedFrame, SnapshotFrame, UpdateFrame
 from cache_streams.client.routes import Routes
 from cache_streams.client.subscription import Subscription
-from cache_streams.protocol.native.frames import SubscribeAck
+from cache_streams.protocol.native.frames import Ended, SubscribeAck
 
 AnySubscription: TypeAlias = Subscription[Any]  # Any: whichever stream
 
@@ -46,19 +46,20 @@ class Book:
         """Forget the server's numbers: a new socket has its own."""
         self._numbers.clear()
 
-    def begun(self, subscription: AnySubscription, ack: SubscribeAck) -> None:
-        """Take the server's answer to ``subscribe`` in."""
+    def begun(self, subscription: AnySubscription, ack: SubscribeAck, *, more: bool) -> None:
+        """Take the server's answer to ``subscribe`` in, or to a part of it if there are ``more``."""
         if subscription not in self.subscriptions:
             return  # ended while it was asked for
         stream = subscription.following.wish.stream
-        begun = subscription.following.begun(ack.subscriptions, ack.warnings)
-        self.counters.unrecovered += begun.recovered is False
+        begun = subscription.following.begun(ack.subscriptions, ack.warnings, more=more)
         for each in ack.subscriptions:
             for replaced in self._numbers_of(stream, [each.key]):
                 del self._numbers[replaced]
             self._numbers[each.sub] = (stream, each.key)
             self._routes.add(stream, each.key, subscription)
-        subscription.started(begun)
+        if not more:
+            self.counters.unrecovered += begun.recovered is False
+            subscription.started(begun)
 
     def drop(self, subscription: AnySubscription) -> list[int]:
         """Take a subscription out; return the server's numbers that nobody else here follows."""
@@ -70,6 +71,13 @@ class Book:
         for number in numbers:
             del self._numbers[number]
         return numbers
+
+    def narrowed(self, ended: Iterable[Ended]) -> set[AnySubscription]:
+        """Forget what the server ended by itself; return whoever followed it."""
+        told: set[AnySubscription] = set()
+        for each in ended:
+            told.update(self._routes.named(*self._numbers.pop(each.sub, ("", ""))))
+        return told
 
     def snapshot(self, frame: SnapshotFrame) -> list[AnySubscription]:
         """Hand a state to whoever follows it; return them."""
@@ -100,10 +108,12 @@ class Book:
                 subscription.put(message)
                 yield subscription, False
 
-    def live(self, number: int) -> None:
-        """Note that a replay has reached the present."""
-        for subscription in self._routes.named(*self._numbers.get(number, ("", ""))):
-            subscription.following.live()
+    def live(self, number: int, *, recovered: bool) -> None:
+        """Note that a replay has reached the present, with or without a loss."""
+        stream, pattern = self._numbers.get(number, ("", ""))
+        for subscription in self._routes.named(stream, pattern):
+            self.counters.unrecovered += not recovered
+            subscription.following.live(pattern, recovered=recovered)
 
     def _numbers_of(self, stream: str, patterns: Iterable[str]) -> list[int]:
         wanted = {(stream, pattern) for pattern in patterns}

@@ -67,11 +67,11 @@ class BufferOverflow(ClientError):
 
 
 class RestFailed(ClientError):
-    """A REST request failed. ``status`` is None when no answer came."""
+    """A REST request failed. ``status`` is None when no answer came; ``retry_after_s`` when it may work, if that was told."""
 
-    def __init__(self, status: int | None, text: str) -> None:
+    def __init__(self, status: int | None, text: str, retry_after_s: float | None = None) -> None:
         super().__init__(text if status is None else f"HTTP {status}: {text}")
-        self.status, self.text = status, text
+        self.status, self.text, self.retry_after_s = status, text, retry_after_s
 
 
 class GatewayClosed(ClientError):

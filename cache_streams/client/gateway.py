@@ -16,6 +16,7 @@ from cache_streams.client.errors import ClientError, ConnectionLost, GatewayClos
 from cache_streams.client.following import Following
 from cache_streams.client.link import Asked, Link
 from cache_streams.client.messages import Frame, Message, SnapshotFrame, UpdateFrame
+from cache_streams.client.parts import Parts
 from cache_streams.client.questions import Questions
 from cache_streams.client.streams import Streams
 from cache_streams.client.url import stream_url
@@ -23,6 +24,7 @@ from cache_streams.protocol.native.frames import (
     Ack,
     Status,
     SubscribeAck,
+    TokenAck,
     TokenExpiring,
     Welcome,
 )
@@ -42,12 +44,8 @@ class Gateway(Streams, Questions):
         connect_timeout_s: float | None,
         on_status: Callable[[Status], None],
     ) -> None:
-        self._book = Book()
-        self._credentials, self._connect_timeout_s, self._on_status = (
-            credentials,
-            connect_timeout_s,
-            on_status,
-        )
+        self._book, self._on_status = Book(), on_status
+        self._credentials, self._connect_timeout_s = credentials, connect_timeout_s
         self._connection = Connection(
             stream_url(url), credentials, manner, welcomed=self._welcomed, read=self._read
         )
@@ -147,21 +145,21 @@ class Gateway(Streams, Questions):
         self._asking += 1
         self._room.set()
         try:
-            return await link.request(asked, then)
+            ack = await link.request(asked, then)
         finally:
             self._asking -= 1
+        if isinstance(ack, TokenAck):
+            # A token that opens less ended some; asking again tells what is left of them, or why nothing is.
+            for subscription in self._book.narrowed(ack.subscriptions):
+                self._spawn(self._begin(subscription))
+        return ack
 
     async def _begin(self, subscription: AnySubscription) -> None:
         """Ask the server for a subscription until it takes or refuses it; the next socket asks by itself."""
         link, following = self._connection.link, subscription.following
-
-        def begun(ack: Ack) -> None:
-            if isinstance(ack, SubscribeAck) and link is self._connection.link:
-                self._book.begun(subscription, ack)
-
         while link is not None and link is self._connection.link and subscription in self._book.subscriptions:
             try:
-                await self._ask(link, following.request, begun)
+                await self._ask_for(link, subscription)
             except ConnectionLost:
                 return
             except RequestRefused as refused:
@@ -172,9 +170,21 @@ class Gateway(Streams, Questions):
                     await asyncio.sleep(RETRY_S if pause_ms is None else pause_ms / 1000)
                 else:
                     subscription.end(refused)
-                    self._book.drop(subscription)
+                    self._over(subscription)
             else:
                 return
+
+    async def _ask_for(self, link: Link, subscription: AnySubscription) -> None:
+        """Ask once, in parts where a frame cannot hold it all. Raises: RequestRefused, ConnectionLost."""
+        parts = Parts(subscription.following.request, link.welcome.limits.frame_bytes)
+
+        def begun(ack: Ack) -> None:
+            if isinstance(ack, SubscribeAck) and link is self._connection.link:
+                self._book.begun(subscription, ack, more=parts.more)
+
+        await self._ask(link, parts.first, begun)
+        while parts.more and subscription in self._book.subscriptions:
+            await self._ask(link, parts.following, begun)
 
     def _over(self, subscription: AnySubscription) -> None:
         """Tell the server that a subscription is not wanted any more."""
@@ -235,5 +245,5 @@ class Gateway(Streams, Questions):
             interval = status.reconnect_in_ms
             self._connection.drain((0, 0) if interval is UNSET else interval)
         elif status.state == "live" and status.sub is not UNSET:
-            self._book.live(status.sub)
+            self._book.live(status.sub, recovered=status.recovered is not False)
         self._on_status(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -97,7 +98,7 @@ class Link:
         ``then`` is called with the answer before any frame that comes after it is received.
         Raises: RequestRefused, ConnectionLost.
         """
-        pace = 1.0 / max(1, self.welcome.limits.requests_per_s)
+        pace = 1.0 / (self.welcome.limits.requests_per_s or math.inf)  # 0: there is no limit
         burst = 1.0 - pace
         at = max(self._next_request_at, self._loop.time() - burst)
         self._next_request_at = at + pace

@@ -11,6 +11,7 @@ from cache_streams.client.messages import Deleted, Message
 from cache_streams.client.subscription import Subscription
 from cache_streams.streams import by_name
 from cache_streams.streams.accounts import Account
+from cache_streams.streams.agents import AgentEvent
 from cache_streams.streams.bots import Bot
 from cache_streams.streams.declaration import Kind, Mode
 from cache_streams.streams.ohlcv import Bar
@@ -104,6 +105,15 @@ class Streams(ABC):
     ) -> Subscription[list[Process] | Process | Deleted | None]:
         """Follow processes and their heartbeats."""
         return self.subscribe("process", {"type": process_type}, **options)
+
+    def agents(
+        self, *, run: Names | None = None, thread: Names | None = None, **options: Unpack[Options]
+    ) -> Subscription[list[AgentEvent] | AgentEvent | None]:
+        """Follow what one's own agents report: everything, or that of some runs or threads."""
+        named = {"run": run, "thread": thread}
+        return self.subscribe(
+            "agents", {name: key for name, key in named.items() if key is not None}, **options
+        )
 
 
 def wish_of(stream: str, key: dict[str, Names], options: Options) -> Wish:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+import itertools
+from collections.abc import Mapping
 
 import msgspec
 
 KEYS_LIMIT = 65_536
 """Keys that are remembered at most; of one that was forgotten neither repeats nor gaps are noticed."""
+CURSORS_LIMIT = 256
+"""Cursors by key that one request may carry; the server needs the newest one of each log, and logs are few."""
 
 
 class Verdict(enum.Enum):
@@ -38,6 +42,7 @@ class Tracking:
         self._lossless = lossless
         self._places: dict[str, Place] = {}
         self._batch: dict[str, Place] | None = None
+        self._starts: dict[str, str] = {}
 
     def snapshot(self, key: str, place: Place, *, more: bool) -> None:
         """Take a snapshot in. Several in a row, all but the last with ``more``, are one state; it replaces what was known."""
@@ -73,10 +78,17 @@ class Tracking:
         if place.cursor is not None and self._batch is None:
             self.newest = place.cursor
 
-    def start_at(self, cursor: str) -> None:
-        """Begin without a state, at the place that the server named."""
-        if self.newest is None:
-            self.newest = cursor
+    @property
+    def placed(self) -> bool:
+        """Whether there is a place to continue from."""
+        return self.newest is not None or bool(self._starts)
+
+    def start_at(self, cursors: str | Mapping[str, str]) -> None:
+        """Begin without a state, at the place that the server named, or at one in each log."""
+        if not isinstance(cursors, str):
+            self._starts = {**cursors, **self._starts}
+        elif self.newest is None:
+            self.newest = cursors
 
     def interrupt(self) -> None:
         """Forget a state that was cut short: the next one begins where the last whole one ended."""
@@ -88,5 +100,6 @@ class Tracking:
         return None if place is None else place.cursor
 
     def cursors(self) -> dict[str, str]:
-        """Return the cursor of each key, for subscriptions that read several logs."""
-        return {key: place.cursor for key, place in self._places.items() if place.cursor is not None}
+        """Return cursors of the keys that changed last, for subscriptions that read several logs."""
+        recent = itertools.islice(reversed(self._places.items()), CURSORS_LIMIT)
+        return {**self._starts, **{key: place.cursor for key, place in recent if place.cursor is not None}}

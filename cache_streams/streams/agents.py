@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from cache_streams.streams.declaration import Audience, Key, Kind, Mode, Record, Rows, Stream
+from cache_streams.streams.declaration import Audience, Key, Kind, Mode, Parts, Record, Rows, Stream
 
 Json = Any  # Any: JSON as a producer sent it, checked and masked before it was stored
 JsonObject = dict[str, Json]
@@ -75,4 +75,6 @@ AGENTS = Stream(
     audience=Audience.SELF,
     owner="user",
     layout=Rows(NOTICES),
+    parts=Parts((("run", "run_id"), ("thread", "thread_id")), series="run_id", number="seq"),
+    modes=frozenset({Mode.EVERY}),  # a run is a story: its newest event alone says nothing
 )

@@ -148,6 +148,18 @@ class Rows:
 Layout: TypeAlias = HashFields | ListTail | Bars | JoinedHashes | Beacons | Rows
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a key a client of the native family may ask for: ``members`` are pairs of request field and payload's field.
+
+    Told in parts, updates are numbered by the payload's own ``number``, without gaps for each value of ``series``.
+    """
+
+    members: tuple[tuple[str, str], ...]
+    series: str
+    number: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """A kind of live values that the gateway offers.
@@ -168,6 +180,9 @@ class Stream:
     partition: str | None = None
     owner: str | None = None
     rhythm_s: float | None = None
+    parts: Parts | None = None
+    modes: frozenset[Mode] = frozenset(Mode)
+    """What a client may choose from; ``mode`` is what it gets when it does not."""
 
 
 SNAPSHOT_TAIL = 100

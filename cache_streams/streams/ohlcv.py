@@ -12,9 +12,11 @@ from cache_streams.streams.declaration import Audience, Bars, Kind, Malformed, M
 
 _BAR_LENGTH = 6
 _UNITS = {"m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
+_FIXED = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 _MONTH_S = 31 * 86_400.0  # the longest: a month's bar must not count as closed while it can still change
-_SECONDS = {text: int(text[:-1]) * _UNITS[text[-1]] for text in _TIMEFRAMES} | {"1M": _MONTH_S}
+_SECONDS = {text: int(text[:-1]) * _UNITS[text[-1]] for text in _FIXED} | {"1M": _MONTH_S}
+TIMEFRAMES = tuple(_SECONDS)
+"""Every timeframe that is known by name."""
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):

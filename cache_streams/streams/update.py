@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cache_streams.streams.declaration import Extras, Key
+from cache_streams.streams.declaration import Extras, Key, Kind, Stream
 
 
 class Update(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -44,6 +44,12 @@ class KeySnapshot(msgspec.Struct, frozen=True, gc=False):
     updates: tuple[Update, ...]
     cursor: str = ""
     """Where in the log this held, as clients are told it."""
+
+
+def nothing(stream: Stream, key: Key, now: float, cursor: str) -> KeySnapshot:
+    """Return the state of a key that held something in contents which are gone, and never did in these."""
+    gone = Update(key, 0, b"null", None, now, deleted=True)
+    return KeySnapshot(key, 0, (gone,) if stream.kind is Kind.VALUE else (), cursor)
 
 
 _EXTRAS: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])  # Any: JSON as stored
