@@ -28,9 +28,11 @@ EVENTS_DEADLINE_S = 5.0
 _OPTIONS = frozenset({"mode", "interval_ms", "snapshot", "since"})
 
 
-async def run_python(url: str, client: Client, played: Played, enough: Enough) -> list[Event]:
-    """Run a case with the Python client."""
-    events: list[Event] = []
+async def run_python(
+    url: str, client: Client, played: Played, enough: Enough, events: list[Event] | None = None
+) -> list[Event]:
+    """Run a case with the Python client; ``events`` is filled while it runs."""
+    events = [] if events is None else events
     tokens = client["token"]
     left = iter(tokens) if isinstance(tokens, list) else None
     gateway = connect(
@@ -110,10 +112,12 @@ class NodeDriver:
         self._process = process
         self._cases = 0
 
-    async def run(self, url: str, client: Client, played: Played, enough: Enough) -> list[Event]:
-        """Run a case with the TypeScript client."""
+    async def run(
+        self, url: str, client: Client, played: Played, enough: Enough, events: list[Event] | None = None
+    ) -> list[Event]:
+        """Run a case with the TypeScript client; ``events`` is filled while it runs."""
         self._cases += 1
-        events: list[Event] = []
+        events = [] if events is None else events
         await self._say({"id": self._cases, "url": url, "client": client})
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(self._read(self._cases, events))

@@ -20,6 +20,8 @@ from websockets.typing import Subprotocol
 
 PROTOCOL = Subprotocol("fullon.stream.v1")
 STEP_DEADLINE_S = 8.0
+LISTED = frozenset({"trades"})
+"""Streams of ``content`` whose state is a list of what their updates tell."""
 Step = Mapping[str, Any]  # Any: JSON of a script
 
 
@@ -110,6 +112,7 @@ class _Talk:
     def __init__(self, connection: ServerConnection, stream: str, mark: Any) -> None:  # Any: a function
         self._connection, self._stream, self._mark = connection, stream, mark
         self._asked: dict[str, Any] = {}  # Any: JSON of a request
+        self._together_now = False
 
     async def play(self, step: Step) -> None:
         name = next(iter(step))
@@ -124,8 +127,9 @@ class _Talk:
     async def _welcome(self, given: Step) -> None:
         limits = {
             "subscriptions": 1024,
+            "replays": 4,
             "requests_per_s": given.get("requests_per_s", 1000),
-            "frame_bytes": 65536,
+            "frame_bytes": given.get("frame_bytes", 65536),
         }
         await self._send(
             {
@@ -159,13 +163,27 @@ class _Talk:
         await self._ack({"subscriptions": [{**blank, **entry} for entry in entries]})
 
     async def _snapshot(self, given: Step) -> None:
-        await self._send({"type": "snapshot", **self._told(given)})
+        told = self._told(given)
+        if told["stream"] in LISTED and "data" not in given:
+            told["data"] = [told["data"]]
+        await self._send({"type": "snapshot", **told})
 
     async def _update(self, given: Step) -> None:
         await self._send({"type": "update", "ts": [None, 1.0], **self._told(given)})
 
     async def _send(self, frame: Step) -> None:
-        await self._connection.send(json.dumps(frame))
+        if self._together_now:
+            self._connection.protocol.send_text(json.dumps(frame).encode())
+        else:
+            await self._connection.send(json.dumps(frame))
+
+    async def _together(self, steps: list[Step]) -> None:
+        """Send what these steps say as one packet."""
+        self._together_now = True
+        for step in steps:
+            await self.play(step)
+        self._together_now = False
+        self._connection.transport.write(b"".join(self._connection.protocol.data_to_send()))
 
     async def _text(self, text: str) -> None:
         await self._connection.send(text)
@@ -190,6 +208,10 @@ class _Talk:
 
     async def _close(self, given: list[Any]) -> None:
         await self._connection.close(*given)
+
+    async def _heard(self, _: bool) -> None:
+        """Wait until the client's side has read everything that was sent."""
+        await (await self._connection.ping())
 
     async def _cut(self, _: bool) -> None:
         self._connection.transport.abort()

@@ -55,6 +55,13 @@ def test_every_write_of_every_kind_arrives(tmp_path: Path) -> None:
     assert arrived == dict.fromkeys(kinds, 20)
 
 
+def test_every_login_reaches_its_first_frame_and_every_failure_is_refused(tmp_path: Path) -> None:
+    benchmarks("--quick", "--results", str(tmp_path), "login")  # as above
+    times = {row["measure"]: row["times"] for row in kept(tmp_path, "login")["rows"]}
+    assert len(times) == 5
+    assert set(times.values()) == {3}
+
+
 def test_every_connect_beside_a_hundred_sockets_gets_its_first_message(tmp_path: Path) -> None:
     benchmarks("--quick", "--results", str(tmp_path), "handshake")  # as above
     found = kept(tmp_path, "handshake")
@@ -95,8 +102,21 @@ def test_deaf_sockets_wake_up_to_a_fresh_price_and_the_relay_takes_every_trade(t
     assert [(row["written"], row["appended"]) for row in trades] == [(1_000, 1_000)]
 
 
+def test_a_crowd_that_resumes_from_far_back_has_everything(tmp_path: Path) -> None:
+    benchmarks("--quick", "--results", str(tmp_path), "resume")  # as above
+    assert [(row["clients"], row["complete"]) for row in kept(tmp_path, "resume")["rows"]] == [(5, 5)]
+
+
+def test_no_trade_is_lost_at_any_point_of_the_growth_curves(tmp_path: Path) -> None:
+    benchmarks("--quick", "--results", str(tmp_path), "growth")  # as above
+    rows = kept(tmp_path, "growth")["rows"]
+    assert list(dict.fromkeys(row["curve"] for row in rows)) == ["sockets", "updates/s", "symbols"]
+    trades = [row for row in rows if row["curve"] != "symbols"]
+    assert [row["delivered"] for row in trades] == [row["asked"] for row in trades]
+
+
 @pytest.mark.parametrize("arguments", [("nonsense",), ("drill", "nonsense")])
 def test_an_unknown_scenario_is_refused_with_those_that_there_are(arguments: tuple[str, ...]) -> None:
     done = benchmarks(*arguments)
     assert done.returncode == 2
-    assert "unknown scenario nonsense: there are handshake, latency, drill," in done.stderr
+    assert "unknown scenario nonsense: there are handshake, login, latency, drill," in done.stderr

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.e2e.running_example import EXAMPLES, beside, collector, running, tick
-from tests.live import ADMIN_MAIL, PLAIN_MAIL, LiveServer
+from tests.e2e.running_example import EXAMPLES, beside, collector, running, tick, trade
+from tests.live import ADMIN_MAIL, BASE, PLAIN_MAIL, LiveServer, live_server
 
 WATCH_TICKERS = EXAMPLES / "watch_tickers.py"
+RESUME = EXAMPLES / "resume_after_restart.py"
 
 
 @pytest.fixture
@@ -20,6 +22,7 @@ def test_every_example_has_tests_of_its_own() -> None:
     assert {script.name for script in EXAMPLES.glob("*.py")} == {
         "example_cache_websocket.py",  # tests/e2e/test_example_cache_websocket.py
         WATCH_TICKERS.name,
+        RESUME.name,
     }
 
 
@@ -53,3 +56,38 @@ def test_watch_tickers_without_a_token_says_how_to_get_one(
         assert it.ended() == 1
         assert it.log.startswith("TOKEN is not set.")
         assert f"manage.py token --user {ADMIN_MAIL}" in it.log
+
+
+def test_resuming_tells_each_trade_once_over_restarts_of_gateway_and_program(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with live_server(tmp_path_factory.mktemp("restarted")) as server, collector(server) as write:
+        token = server.manage("token", "--user", PLAIN_MAIL).strip()
+        environment = beside(server, TOKEN=token, GATEWAY_URL=server.url, PYTHONPATH=str(BASE))
+        arguments = ("ex_resumed", "BTC/USDC", "places.json")
+        with running(tmp_path, environment, *arguments, script=RESUME) as it:
+            it.await_that(lambda: "open" in it.log)
+            write(trade("ex_resumed", 1))
+            it.await_shown("1 2.0")
+            for worker in psutil.Process(server.pid).children(recursive=True):
+                if "worker" in worker.cmdline():
+                    worker.kill()  # its successor knows nothing of it
+            write(trade("ex_resumed", 2))
+            it.await_shown("2 2.0")
+            assert it.log.count("open") > 1
+            assert it.interrupted() == 0
+            first = it.shown
+        write(trade("ex_resumed", 3))
+        with running(tmp_path, environment, *arguments, script=RESUME) as again:
+            again.await_shown("3 2.0")
+            assert again.interrupted() == 0
+            told = [line.split()[0] for line in (first + again.shown).splitlines()]
+        assert told == ["1", "2", "3"]
+
+
+def test_resuming_without_what_it_needs_says_how_to_use_it(
+    tmp_path: Path, live_server_process: LiveServer
+) -> None:
+    with running(tmp_path, beside(live_server_process, PYTHONPATH=str(BASE)), script=RESUME) as it:
+        assert it.ended() == 1
+        assert "Usage: TOKEN=" in it.log

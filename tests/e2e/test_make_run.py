@@ -112,7 +112,8 @@ def test_a_signal_ends_every_process_that_it_started(tmp_path: Path, number: sig
     with up(tmp_path) as running:
         family = running.await_use()
         names = " ".join(" ".join(process.cmdline()) for process in family)
-        assert all(part in names for part in ("redis-server", "demo_feed", "serve", "worker", "relay"))
+        parts = ("redis-server", "demo_feed --agent-of admin@fullon", "serve", "worker", "relay")
+        assert all(part in names for part in parts)
         assert running.end(number) == 0
         assert not any(alive(process) for process in family)
 

@@ -3,7 +3,8 @@ import { type Comfort, Connection, type State } from "./connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { ConnectionLost, GatewayClosed, RequestRefused } from "./errors.ts";
 import type { Answer, Frame, Request } from "./link.ts";
-import type { Status, Told, Welcome } from "./messages.ts";
+import type { Ended, Status, Told, Welcome } from "./messages.ts";
+import { split } from "./parts.ts";
 import { Routes } from "./routes.ts";
 import { type Callbacks, type DataOf, type Query, type StreamName, Subscription } from "./subscription.ts";
 import { streamUrl } from "./url.ts";
@@ -76,7 +77,20 @@ export class Gateway {
     await this.ready;
     const { link } = this.connection;
     if (link === undefined) throw new ConnectionLost(1006, "");
-    return link.request(body);
+    return link.request(body, (answer) => {
+      if (answer.op === "token" && link === this.connection.link) this.narrowed(answer.subscriptions as Ended[]);
+    });
+  }
+
+  /** A token that opens less ended some: asking again tells what is left of them, or why nothing is. */
+  private narrowed(ended: Ended[]): void {
+    const told = new Set<Subscription>();
+    for (const { sub } of ended) {
+      const of = this.numbers.get(sub);
+      this.numbers.delete(sub);
+      if (of !== undefined) for (const each of this.routes.named(of.stream, of.pattern)) told.add(each);
+    }
+    for (const each of told) void this.begin(each);
   }
 
   /** Return the state of keys, once. */
@@ -118,8 +132,13 @@ export class Gateway {
     const wanted = (): boolean => link === this.connection.link && this.subscriptions.has(subscription);
     while (link !== undefined && wanted()) {
       try {
-        const answer = await link.request(() => subscription.request());
-        if (wanted()) this.begun(subscription, answer);
+        let left: Request[] = [];
+        const begun = (answer: Answer): void => void (wanted() && this.begun(subscription, answer, left.length > 0));
+        await link.request(() => {
+          left = split(subscription.request(), link.welcome?.limits.frame_bytes ?? Infinity);
+          return left.shift() as Request;
+        }, begun);
+        while (left.length > 0 && wanted()) await link.request(() => left.shift() as Request, begun);
         return;
       } catch (error) {
         if (!(error instanceof RequestRefused)) return; // the next connection asks again
@@ -128,16 +147,16 @@ export class Gateway {
         } else if (error.retryable) {
           await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_MS));
         } else {
-          this.drop(subscription);
+          this.unsubscribe(subscription);
           subscription.refused(error);
         }
       }
     }
   }
 
-  private begun(subscription: Subscription, answer: Answer): void {
+  private begun(subscription: Subscription, answer: Answer, more: boolean): void {
     const { stream } = subscription.query;
-    for (const [sub, pattern] of subscription.begun(answer)) {
+    for (const [sub, pattern] of subscription.begun(answer, more)) {
       for (const old of this.numbersOf(stream, [pattern])) this.numbers.delete(old); // the server replaced it
       this.numbers.set(sub, { stream, pattern });
       this.routes.add(stream, pattern, subscription);
@@ -189,7 +208,7 @@ export class Gateway {
   private status(status: Status): void {
     if (status.state === "draining") this.connection.drain(status.reconnect_in_ms ?? [0, 0]);
     const replayed = status.state === "live" ? this.numbers.get(status.sub ?? -1) : undefined;
-    if (replayed) for (const each of this.routes.named(replayed.stream, replayed.pattern)) each.live();
+    if (replayed) for (const each of this.routes.named(replayed.stream, replayed.pattern)) each.live(replayed.pattern, status.recovered !== false);
     this.options.onStatus?.(status);
   }
 

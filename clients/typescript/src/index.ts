@@ -4,6 +4,7 @@ import { Gateway, type Options } from "./gateway.ts";
 export type { Credentials, Provider } from "./credentials.ts";
 export { NoCredentials } from "./credentials.ts";
 export { ConnectionLost, GatewayClosed, NotAuthorized, RequestRefused } from "./errors.ts";
+export type { Begun } from "./begun.ts";
 export type { State } from "./connection.ts";
 export type { Counters, Options } from "./gateway.ts";
 export { Gateway } from "./gateway.ts";

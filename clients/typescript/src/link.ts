@@ -26,6 +26,7 @@ export interface LinkEvents {
 }
 
 interface Waiting {
+  then: ((answer: Answer) => void) | undefined;
   resolve(answer: Answer): void;
   reject(error: Error): void;
 }
@@ -63,18 +64,18 @@ export class Link {
   }
 
   /** Send a request at the server's pace and return its answer; a function is asked for it when its turn has come.
-   *  Rejects: RequestRefused, ConnectionLost. */
-  async request(body: Request | (() => Request)): Promise<Answer> {
-    const pace = 1000 / Math.max(1, this.welcome?.limits.requests_per_s ?? 1);
-    const burst = pace * ((this.welcome?.limits.requests_per_s ?? 1) - 1);
-    const at = Math.max(this.nextRequestAt, Date.now() - burst);
+   *  `then` is called with the answer before any frame that comes after it: those of one packet come in one go, and
+   *  what awaits the promise runs after all of them. Rejects: RequestRefused, ConnectionLost. */
+  async request(body: Request | (() => Request), then?: (answer: Answer) => void): Promise<Answer> {
+    const pace = 1000 / (this.welcome?.limits.requests_per_s || Infinity); // 0: there is no limit
+    const at = Math.max(this.nextRequestAt, Date.now() - (1000 - pace));
     this.nextRequestAt = at + pace;
     if (at > Date.now()) await new Promise((resolve) => setTimeout(resolve, at - Date.now()));
     if (!this.open) throw new ConnectionLost(ABNORMAL, "");
     const asked = typeof body === "function" ? body() : body;
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
+      this.waiting.set(id, { then, resolve, reject });
       this.socket.send(JSON.stringify({ ...asked, id }));
     });
   }
@@ -119,8 +120,12 @@ export class Link {
       return;
     }
     this.waiting.delete(answer.id as number);
-    if (answer.ok === false) waiting.reject(new RequestRefused(answer as unknown as ErrorAck));
-    else waiting.resolve(answer);
+    if (answer.ok === false) {
+      waiting.reject(new RequestRefused(answer as unknown as ErrorAck));
+      return;
+    }
+    waiting.then?.(answer);
+    waiting.resolve(answer);
   }
 
   private end(code: number, reason: string, tell = true): void {

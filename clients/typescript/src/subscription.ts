@@ -1,4 +1,5 @@
 /** One thing that a program follows: what it asks, what it was told, and what it hands on. */
+import { type Begun, together } from "./begun.ts";
 import type { RequestRefused } from "./errors.ts";
 import type { Answer, Frame, Request } from "./link.ts";
 import type { Payloads, Subscribed } from "./messages.ts";
@@ -53,8 +54,8 @@ export interface Message<D> {
 
 export interface Callbacks<D> {
   message(message: Message<D>): void;
-  /** The server took the subscription, first or again; `recovered` as in the message, true when nothing is missing. */
-  subscribed?(begun: { resumed: boolean; recovered: boolean | null; warnings: string[] }): void;
+  /** The server took the subscription, first or again. */
+  subscribed?(begun: Begun): void;
   /** The subscription is over: the server refuses it. */
   refused?(error: RequestRefused): void;
 }
@@ -83,8 +84,13 @@ export class Subscription {
   private replaying: boolean;
   private healing: { pattern: string; key: string } | undefined;
   private healed = "";
+  /** Patterns whose changes come again, once the server is asked. */
+  private held = new Set<string>();
   private lost = new Set<string>();
   private allLost = false;
+  /** What the answers to the parts of one request came to so far. */
+  private soFar: Begun | undefined;
+  private partly = false;
 
   constructor(owner: Owner, query: Query, callbacks: Callbacks<Any>) {
     this.owner = owner;
@@ -100,13 +106,15 @@ export class Subscription {
 
   /** Return what to ask the server, now: from where the last whole state ended, if there was one. */
   request(): Request {
+    this.soFar = undefined;
     for (const [pattern, tracking] of this.followed) {
       tracking.interrupt();
-      // Something was told, and there is no place to continue from: what happens meanwhile is not known to be nothing.
-      if (tracking.begun && tracking.newest === undefined) this.lost.add(pattern);
+      // It began, and there is no place to continue from: what happens meanwhile is not known to be nothing.
+      if ((tracking.begun || this.stateless) && !tracking.placed) this.lost.add(pattern);
     }
     const { since: first, replay, ...asked } = this.query;
-    const since = this.since() ?? first;
+    if (this.lost.size > 0) delete asked.snapshot; // what was missed is replaced by the state
+    const since = this.resume(first);
     if (this.replaying && replay !== undefined) {
       return { op: "subscribe", ...asked, replay: { ...replay, from: typeof since === "string" ? since : replay.from } };
     }
@@ -120,36 +128,50 @@ export class Subscription {
     delete this.query.since;
   }
 
-  /** Take the server's answer in; return the server's numbers by what they follow. */
-  begun(answer: Answer): Map<number, string> {
+  /** Take the server's answer in, or one of several if there are `more`; return the server's numbers by what they follow. */
+  begun(answer: Answer, more: boolean): Map<number, string> {
     const subscriptions = answer.subscriptions as Subscribed[];
-    const resumed = this.followed.size > 0 || this.query.since !== undefined || this.allLost;
+    const known = subscriptions.some((each) => this.followed.has(each.key));
+    const resumed = known || this.query.since !== undefined || this.allLost;
     let recovered: boolean | null = resumed ? true : null;
     for (const each of subscriptions) {
       if (typeof each.cursor === "object" && each.cursor !== null) this.manyLogs.add(each.key);
       if (!this.followed.has(each.key)) {
         this.followed.set(each.key, new Tracking(each.mode === "every" && !JUMPING.has(each.stream)));
       }
-      if (this.query.snapshot === false && typeof each.cursor === "string") this.followed.get(each.key)?.startAt(each.cursor);
       if (each.recovered === false || this.lost.has(each.key) || this.allLost) {
         this.lost.add(each.key);
         recovered = false;
+      } else if (this.stateless && each.cursor !== null) {
+        this.followed.get(each.key)?.startAt(each.cursor); // where a state comes, its own frames say the place
       }
+      this.held.delete(each.key);
+      if (this.healing?.pattern === each.key) this.healing = undefined;
     }
-    if (recovered === false) this.owner.count("unrecovered");
-    this.healing = undefined;
-    this.allLost = false;
-    this.callbacks.subscribed?.({ resumed, recovered, warnings: answer.warnings });
+    this.allLost &&= more;
+    this.partly = more;
+    this.soFar = together(this.soFar, { resumed, recovered, warnings: answer.warnings });
+    if (!more) {
+      if (this.soFar.recovered === false) this.owner.count("unrecovered");
+      this.callbacks.subscribed?.(this.soFar);
+    }
     return new Map(subscriptions.map((each) => [each.sub, each.key]));
+  }
+
+  private get stateless(): boolean {
+    return this.query.snapshot === false;
   }
 
   refused(error: RequestRefused): void {
     this.callbacks.refused?.(error);
   }
 
-  /** Replay has reached the present. */
-  live(): void {
+  /** Replay has reached the present; unless `recovered` a state follows, because some of the past was lost meanwhile. */
+  live(pattern: string, recovered: boolean): void {
     this.replaying = false;
+    if (recovered) return;
+    this.lost.add(pattern);
+    this.owner.count("unrecovered");
   }
 
   snapshot(pattern: string, frame: Frame): void {
@@ -163,7 +185,7 @@ export class Subscription {
 
   update(pattern: string, frame: Frame): void {
     const tracking = this.followed.get(pattern);
-    if (tracking === undefined || this.healing !== undefined) return; // what comes while healing comes again
+    if (tracking === undefined || this.held.has(pattern)) return; // what comes while healing comes again
     const { key, seq, cursor } = placed(frame);
     const verdict = tracking.update(key, seq, cursor);
     if (verdict.kind === "repeated") {
@@ -176,6 +198,7 @@ export class Subscription {
         this.owner.count("gaps");
         this.healed = place;
         this.healing = { pattern, key };
+        this.held = new Set(this.followed.keys());
         this.owner.heal(this);
         return;
       }
@@ -191,6 +214,14 @@ export class Subscription {
     this.callbacks.message({ stream: String(frame.stream), key, seq, cursor, data: frame.data, replay, ...judged });
   }
 
+  /** Return from where to continue: what has not moved yet stands where the program said. */
+  private resume(first: Query["since"]): Query["since"] {
+    const known = this.since();
+    if (known === undefined || first === undefined || typeof known === "string") return known ?? first;
+    if (typeof first !== "string") return { ...first, ...known };
+    return { ...Object.fromEntries([...this.followed.keys()].map((pattern) => [pattern, first])), ...known };
+  }
+
   private since(): string | Record<string, string> | undefined {
     const known: Record<string, string> = {};
     for (const [pattern, tracking] of this.followed) {
@@ -203,7 +234,7 @@ export class Subscription {
       }
     }
     const [only] = this.followed.keys();
-    if (only !== undefined && this.followed.size === 1 && !this.manyLogs.has(only)) return known[only];
+    if (only !== undefined && this.followed.size === 1 && !this.manyLogs.has(only) && !this.partly) return known[only];
     return Object.keys(known).length > 0 ? known : undefined;
   }
 }

@@ -9,6 +9,8 @@ interface Place {
 
 /** Keys that are remembered at most; of one that was forgotten neither repeats nor gaps are noticed. */
 const KEYS_LIMIT = 65_536;
+/** Cursors by key that one request may carry; the server needs the newest one of each log, and logs are few. */
+const CURSORS_LIMIT = 256;
 
 export class Tracking {
   /** Cursor of the newest complete state; undefined before the first one. */
@@ -17,6 +19,7 @@ export class Tracking {
   begun = false;
   private places = new Map<string, Place>();
   private batch: Map<string, Place> | undefined;
+  private starts: Record<string, string> = {};
   private readonly lossless: boolean;
 
   /** `lossless`: every change is sent, so that a jump of the number is a loss. */
@@ -57,9 +60,15 @@ export class Tracking {
     if (cursor !== null && this.batch === undefined) this.newest = cursor;
   }
 
-  /** Begin without a state at the place that the server named. */
-  startAt(cursor: string): void {
-    this.newest ??= cursor;
+  /** Whether there is a place to continue from. */
+  get placed(): boolean {
+    return this.newest !== undefined || Object.keys(this.starts).length > 0;
+  }
+
+  /** Begin without a state at the place that the server named, or at one in each log. */
+  startAt(cursors: string | Record<string, string>): void {
+    if (typeof cursors === "string") this.newest ??= cursors;
+    else this.starts = { ...cursors, ...this.starts };
   }
 
   /** Forget a state that was cut short: the next one begins where the last whole one ended. */
@@ -72,10 +81,10 @@ export class Tracking {
     return this.places.get(key)?.cursor ?? undefined;
   }
 
-  /** Return the cursor of each key, for subscriptions that read several logs. */
+  /** Return cursors of the keys that changed last, for subscriptions that read several logs. */
   cursors(): Record<string, string> {
-    const known: Record<string, string> = {};
-    for (const [key, place] of this.places) if (place.cursor !== null) known[key] = place.cursor;
+    const known = { ...this.starts };
+    for (const [key, place] of [...this.places].slice(-CURSORS_LIMIT)) if (place.cursor !== null) known[key] = place.cursor;
     return known;
   }
 }
