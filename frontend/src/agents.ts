@@ -42,6 +42,7 @@ export class Agents implements Sink<AgentEvent[] | AgentEvent, AgentEvent> {
   }
 
   readonly #paint = (): void => {
+    const first = this.#shown.size === 0;
     for (const [id, key] of this.#changed) {
       const run = this.#runs.all.get(id);
       if (run) this.#show(run, key);
@@ -52,6 +53,7 @@ export class Agents implements Sink<AgentEvent[] | AgentEvent, AgentEvent> {
       shown.element.remove();
       this.#shown.delete(id);
     }
+    if (first) this.#list.querySelector("details")?.setAttribute("open", "");
     this.#empty.hidden = this.#shown.size > 0;
     const running = [...this.#runs.all.values()].filter((run) => run.status === "running").length;
     setText(this.panel.summary, running ? `${running} running` : String(this.#shown.size));
@@ -78,7 +80,7 @@ export class Agents implements Sink<AgentEvent[] | AgentEvent, AgentEvent> {
     const summary = el("summary", {}, el("span", { class: "agent", "data-field": "agent_name" }, run.agent), title, status);
     const list = el("ol", { class: "events" });
     const element = el("details", { class: "run", "data-stream": STREAM, "data-key": key, "data-id": run.id }, summary, list);
-    element.open = this.#shown.size === 0 || run.status === "running";
+    element.open = run.status === "running";
     const shown = { element, status, title, list, count: 0 };
     this.#shown.set(run.id, shown);
     const newer = [...this.#runs.all.values()].filter((other) => other.began > run.began && this.#shown.has(other.id));

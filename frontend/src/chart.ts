@@ -19,7 +19,8 @@ import { inFrame } from "./frames";
 import { panel, type Panel, type Sink } from "./panel";
 import { colour, onTheme } from "./theme";
 
-export const TIMEFRAMES = ["1m", "5m", "15m", "1h", "1d"];
+/** Lengths of a candle that can be chosen, as far as somebody makes bars of them. */
+export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"];
 /** Candles in view at first. */
 const IN_VIEW = 90;
 
@@ -59,8 +60,13 @@ export class Chart implements Sink<Bar> {
     this.#framed = false;
     const exchange = key.slice(0, -symbol.length - 1);
     this.panel.summary.textContent = `${symbol} · ${exchange}`;
-    for (const [name, button] of this.#buttons) button.ariaPressed = String(name === timeframe);
+    for (const [name, button] of this.#buttons) this.#press(button, name === timeframe);
     this.#ask();
+  }
+
+  /** Offer the timeframes of which there are bars, and the chosen one. */
+  offer(timeframes: string[]): void {
+    for (const [name, button] of this.#buttons) button.hidden = name !== this.#timeframe && !timeframes.includes(name);
   }
 
   /** Take in what happened before now, oldest first. */
@@ -84,6 +90,11 @@ export class Chart implements Sink<Bar> {
   /** A trade of the chosen market. */
   trade(trade: Trade): void {
     if (this.#held.takeTrade(trade)) this.#ask();
+  }
+
+  #press(button: HTMLButtonElement, chosen: boolean): void {
+    button.ariaPressed = String(chosen);
+    if (chosen) button.hidden = false;
   }
 
   #ask(): void {
@@ -143,7 +154,7 @@ export class Chart implements Sink<Bar> {
   }
 
   #addButton(timeframe: string): void {
-    const button = el("button", { type: "button", "aria-pressed": "false" }, timeframe);
+    const button = el("button", { type: "button", "aria-pressed": "false", hidden: true }, timeframe);
     button.addEventListener("click", () => this.timeframe(timeframe));
     this.#buttons.set(timeframe, button);
     this.panel.tools.append(button);

@@ -42,7 +42,7 @@ export class Feed {
         throw error;
       }
     };
-    this.gateway = connect(location.origin, {
+    this.gateway = connect(new URL("api/v1/stream", document.baseURI).href, {
       ticket: () => credential(() => session.ticket()),
       token: () => credential(() => session.token()),
       pauses: PAUSES,

@@ -18,8 +18,8 @@ import { Trades } from "./trades";
 
 const SAMPLE = { mode: "sample", interval_ms: 100 } as const;
 const HISTORY = 500;
-/** Exchanges that begin to trade are found so often. */
-const LOOK_FOR_EXCHANGES_MS = 30_000;
+/** Exchanges that begin to trade, and timeframes that begin to be made, are found so often. */
+const LOOK_AROUND_MS = 30_000;
 
 export class Page {
   readonly #tickers = new Tickers((exchange, symbol) => this.#choose(exchange, symbol));
@@ -37,6 +37,7 @@ export class Page {
   constructor(session: Session, ended: (reason: string) => void) {
     document.body.dataset["view"] = "page";
     byId("who").textContent = session.mail;
+    void session.isStaff().then((staff) => (byId("admin").hidden = !staff));
     this.#feed = new Feed(session, {
       changed: () => this.#connection?.changed(),
       status: (status) => this.#status(status),
@@ -63,8 +64,8 @@ export class Page {
     add("agents" as Query["stream"], new Agents(), {});
     this.#show(panels);
     this.#fromAddress();
-    await this.#lookForExchanges();
-    setInterval(() => void this.#lookForExchanges(), LOOK_FOR_EXCHANGES_MS);
+    await this.#lookAround();
+    setInterval(() => void this.#lookAround(), LOOK_AROUND_MS);
   }
 
   #show(panels: Panel[]): void {
@@ -80,15 +81,19 @@ export class Page {
     byId("jump").replaceChildren(...links);
   }
 
-  /** Tickers and orders are followed per exchange, and the gateway knows which there are. */
-  async #lookForExchanges(): Promise<void> {
+  /** Tickers and orders are followed per exchange, bars per timeframe, and the gateway knows which there are. */
+  async #lookAround(): Promise<void> {
     if (this.#feed.facts.resting) return;
     try {
-      const answer = await this.#feed.gateway.request({ op: "partitions", stream: "tickers" });
-      for (const exchange of answer["partitions"] as string[]) this.#addExchange(exchange);
+      for (const exchange of await this.#partitions("tickers")) this.#addExchange(exchange);
+      this.#chart.offer(await this.#partitions("ohlcv"));
     } catch (error) {
       console.info(`exchanges are looked for again later: ${String(error)}`);
     }
+  }
+
+  async #partitions(stream: Query["stream"]): Promise<string[]> {
+    return (await this.#feed.gateway.request({ op: "partitions", stream }))["partitions"] as string[];
   }
 
   #addExchange(exchange: string): void {

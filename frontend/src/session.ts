@@ -5,7 +5,7 @@
  * each tab holds a lock in the name of its login, and a second one that finds the lock taken starts without.
  */
 
-const API = "/api/v1/auth";
+const API = "api/v1/auth"; // below the page's own address, wherever a proxy has put it
 const STORED = "login";
 const RENEW_BEFORE_S = 60;
 const LOCK_MS = 1000;
@@ -79,6 +79,16 @@ export class Session {
   async token(): Promise<string> {
     if (endOf(this.#access) - Date.now() / 1000 < RENEW_BEFORE_S) await this.#renew();
     return this.#access;
+  }
+
+  /** Return whether the admin site lets this user in; false as well when nobody answers. */
+  async isStaff(): Promise<boolean> {
+    try {
+      const answer = await fetch("api/v1/orm/users/me", { headers: { Authorization: `Bearer ${await this.token()}` } });
+      return answer.ok && ((await answer.json()) as { role?: string }).role === "admin";
+    } catch {
+      return false; // a link is missing, and everything that matters says by itself what is wrong
+    }
   }
 
   /** End the login everywhere; this tab forgets it in any case. */

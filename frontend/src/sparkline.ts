@@ -2,6 +2,8 @@
 
 const POINTS = 90;
 const WIDTH = 90;
+/** A line of fewer points than this does not take the whole width. */
+const WIDE_FROM = 20;
 const HEIGHT = 20;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -36,10 +38,11 @@ export class Sparkline {
   #path(): string {
     const low = Math.min(...this.#points);
     const range = Math.max(...this.#points) - low || 1;
-    const from = WIDTH - this.#points.length;
+    const step = WIDTH / (Math.max(this.#points.length, WIDE_FROM) - 1);
+    const from = WIDTH - step * (this.#points.length - 1);
     const places = this.#points.map((price, at) => {
       const y = HEIGHT - 1 - ((price - low) / range) * (HEIGHT - 2);
-      return `${from + at} ${y.toFixed(1)}`;
+      return `${(from + step * at).toFixed(1)} ${y.toFixed(1)}`;
     });
     return `M${places.join("L")}`;
   }

@@ -4,6 +4,7 @@ import { makeChoosable, markChosen } from "./choosing";
 import { el, setAttribute } from "./dom";
 import { eachSecond, inFrame } from "./frames";
 import { heading, type Sorted } from "./heading";
+import { scroller } from "./scroller";
 
 export interface Column<T> {
   /** Name of the value, as frames name it: stands in `data-field`. */
@@ -48,7 +49,7 @@ export class Table<T> {
   readonly element: HTMLElement;
   readonly #rows = new Map<string, Row<T>>();
   readonly #body = el("div", { role: "rowgroup", class: "rows" });
-  readonly #scroller = el("div", { class: "scroller", role: "presentation" });
+  readonly #scroller: HTMLElement;
   readonly #empty: HTMLElement;
   #sorted: Sorted;
   #order: Row<T>[] = [];
@@ -66,11 +67,10 @@ export class Table<T> {
       this.#sorted = sorted;
       this.#reorder();
     });
-    if (!options.choose) this.#scroller.tabIndex = 0;
-    this.#scroller.append(head, this.#body);
     const role = options.choose ? "grid" : "table";
-    const table = el("div", { class: "grid", role, "aria-label": options.label }, this.#scroller);
-    this.element = el("div", { class: `table ${options.stream}` }, table, this.#empty);
+    const grid = el("div", { class: "grid", role, "aria-label": options.label }, head, this.#body);
+    this.#scroller = scroller(grid, options.choose ? undefined : options.label);
+    this.element = el("div", { class: `table ${options.stream}` }, this.#scroller, this.#empty);
     this.#watch();
   }
 

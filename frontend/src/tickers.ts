@@ -107,7 +107,7 @@ export class Tickers implements Sink<Ticker> {
         field: "percentage", title: "24 h", order: (m) => m.ticker.percentage ?? -Infinity, descending: true,
         show: (m, cell) => coloured(cell, m.ticker.percentage, percent(m.ticker.percentage)),
       },
-      { field: "line", title: "Last 90 s", show: (m, cell) => m.line.draw(cell) },
+      { field: "line", title: "90 s", show: (m, cell) => m.line.draw(cell) },
       { field: "bid", title: "Bid", order: (m) => m.ticker.bid ?? 0, descending: true, show: (m) => priced(m.ticker.bid, m) },
       { field: "ask", title: "Ask", order: (m) => m.ticker.ask ?? 0, descending: true, show: (m) => priced(m.ticker.ask, m) },
       { field: "volume", title: "Volume", order: (m) => m.ticker.volume ?? 0, descending: true, show: (m) => short(m.ticker.volume) },

@@ -5,6 +5,7 @@ import { el, setAttribute } from "./dom";
 import { fixed, priceDecimals, timeOfDay, volume } from "./format";
 import { inFrame } from "./frames";
 import { panel, type Panel, type Sink } from "./panel";
+import { scroller } from "./scroller";
 
 const SHOWN = 100;
 const FIELDS = ["time", "side", "price", "volume"] as const;
@@ -35,9 +36,9 @@ export class Trades implements Sink<Trade[], Trade> {
     const head = el("div", { role: "rowgroup", class: "heads" }, el("div", { role: "row", class: "row head" }, ...titles));
     const body = el("div", { role: "rowgroup", class: "rows" }, ...this.#rows);
     body.style.height = `calc(var(--row) * ${SHOWN})`;
-    const scroller = el("div", { class: "scroller", tabindex: 0, role: "presentation" }, head, body);
-    const table = el("div", { class: "grid", role: "table", "aria-label": "Trades, newest first" }, scroller);
-    this.panel = panel("tape", "Trades", el("div", { class: "table trades" }, table, this.#empty));
+    const label = "Trades, newest first";
+    const table = el("div", { class: "grid", role: "table", "aria-label": label }, head, body);
+    this.panel = panel("tape", "Trades", el("div", { class: "table trades" }, scroller(table, label), this.#empty));
   }
 
   /** Begin with another market: nothing of the last one stays. */
