@@ -1,7 +1,9 @@
 """Fixtures of all tests: servers of their own, users and tokens."""
 
+import importlib
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import jwt
@@ -11,7 +13,9 @@ from django.conf import settings
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
+from accounts.postgresql.patience import PATIENCE
 from cache_streams.server.embedded_redis import EmbeddedRedis
+from tests.chromium import NO_CHROMIUM, ChromiumNotFoundError, chromium_path
 from tests.live import LiveServer, live_server
 from tests.settings import TEST_REDIS
 
@@ -22,6 +26,25 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared machine")
 
 TokenFactory = Callable[..., str]
+BROWSER_TESTS = Path(__file__).parent / "browser"
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave the browser tests out where there is no browser."""
+    return True if collection_path == BROWSER_TESTS and not has_chromium() else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that they were left out, where the result is read."""
+    if not has_chromium():
+        terminalreporter.write_line(f"tests/browser was left out: {NO_CHROMIUM}", yellow=True)
+
+
+def has_chromium() -> bool:
+    try:
+        return chromium_path() is not None
+    except ChromiumNotFoundError as exc:
+        raise pytest.UsageError(str(exc)) from exc
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,6 +86,21 @@ def fresh_redis() -> EmbeddedRedis:
         assert client.info("server")["process_id"] == server.pid
         client.flushall()
     return server
+
+
+@pytest.fixture
+def fresh_counts(redis_url: str) -> None:
+    """Nobody has asked for anything yet: the ids of users come again in the next test, within the same minute."""
+    with redis.Redis.from_url(redis_url) as client:
+        for key in client.scan_iter(f"{settings.GW_PREFIX}:{{counts}}:*", count=1000):
+            client.delete(key)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_database() -> None:
+    """The application, which some tests import, bounds the database's waits of its whole process: of others no test's."""
+    importlib.import_module("fullon_master.asgi")
+    PATIENCE.seconds = None
 
 
 @pytest.fixture(scope="session")

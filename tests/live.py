@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from cache_streams.server.children import dying_with_parent
 from cache_streams.server.embedded_redis import EmbeddedRedis
@@ -18,6 +20,8 @@ BASE = Path(__file__).resolve().parent.parent
 ADMIN_MAIL = "admin@fullon"
 PLAIN_MAIL = "plain@fullon"
 PASSWORD = "password"
+DAPHNE = 0
+"""Instead of a number of workers: ``runserver``, in whose process is the relay as well."""
 _READY_DEADLINE_S = 30.0
 _STOP_DEADLINE_S = 40.0
 # In one process, because each start of Django costs a second.
@@ -45,14 +49,29 @@ class LiveServer:
     process: subprocess.Popen[bytes]
     log: Path
     environment: dict[str, str] = field(repr=False)
+    workers: int = 1
 
     @property
     def ws_url(self) -> str:
         return self.url.replace("http://", "ws://")
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def pid(self) -> int:
         return self.process.pid
+
+    def stop(self) -> None:
+        """End the gateway; its Redis and its database stay."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(_STOP_DEADLINE_S)
+
+    def start_again(self) -> None:
+        """Start the gateway at the address that it had before it was stopped."""
+        self.process = _serve(self.environment, self.log, port=self.port, workers=self.workers)
+        _await_ready(self.process, self.log, self.workers)
 
     def manage(self, *arguments: str) -> str:
         """Return what a management command, run beside this server, printed."""
@@ -60,13 +79,18 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(directory: Path, *, workers: int = 1, **settings: str) -> Iterator[LiveServer]:
-    """Run a gateway below ``directory``; ``settings`` are added to its environment."""
-    with EmbeddedRedis.start(tcp=True) as redis:
+def live_server(
+    directory: Path, *, workers: int = 1, redis_url: str | None = None, **settings: str
+) -> Iterator[LiveServer]:
+    """Run a gateway below ``directory``; ``settings`` are added to its environment. ``workers`` may be ``DAPHNE``.
+
+    Without ``redis_url`` it has a Redis of its own; with it ``redis_pid`` is 0.
+    """
+    with nullcontext() if redis_url else EmbeddedRedis.start(tcp=True) as redis:
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "fullon_master.settings",
-            "REDIS_URL": redis.url,
+            "REDIS_URL": redis.url if redis else str(redis_url),
             "DATABASE_URL": f"sqlite:///{directory / 'live.sqlite3'}",
             "ADMIN_MAIL": ADMIN_MAIL,
             "ADMIN_PASSWORD": PASSWORD,
@@ -74,26 +98,33 @@ def live_server(directory: Path, *, workers: int = 1, **settings: str) -> Iterat
         }
         _manage(environment, "shell", "--verbosity=0", "-c", _PREPARE)
         log = directory / "serve.log"
-        command = [sys.executable, str(BASE / "manage.py"), "serve", "--port=0", f"--workers={workers}"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                dying_with_parent(*command),
-                stdout=output, stderr=output, env=environment, cwd=BASE, start_new_session=True,
-            )  # fmt: skip
+        server = LiveServer(
+            url="",
+            redis_url=environment["REDIS_URL"],
+            redis_pid=redis.pid if redis else 0,
+            jwt_secret=environment["JWT_SECRET_KEY"],
+            database_url=environment["DATABASE_URL"],
+            process=_serve(environment, log, port=0, workers=workers),
+            log=log,
+            environment=environment,
+            workers=workers,
+        )
         try:
-            yield LiveServer(
-                url=_await_ready(process, log),
-                redis_url=redis.url,
-                redis_pid=redis.pid,
-                jwt_secret=environment["JWT_SECRET_KEY"],
-                database_url=environment["DATABASE_URL"],
-                process=process,
-                log=log,
-                environment=environment,
-            )
+            server.url = _await_ready(server.process, log, workers)
+            yield server
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_STOP_DEADLINE_S)
+            server.stop()
+
+
+def _serve(environment: dict[str, str], log: Path, *, port: int, workers: int) -> subprocess.Popen[bytes]:
+    deployed = ["serve", f"--port={port}", f"--workers={workers}"]
+    served = ["runserver", "--noreload", f"127.0.0.1:{port}"] if workers == DAPHNE else deployed
+    command = [sys.executable, str(BASE / "manage.py"), *served]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            dying_with_parent(*command),
+            stdout=output, stderr=output, env=environment, cwd=BASE, start_new_session=True,
+        )  # fmt: skip
 
 
 def _manage(environment: dict[str, str], *arguments: str) -> str:
@@ -105,12 +136,25 @@ def _manage(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def _await_ready(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the URL that ``serve`` printed once its workers accept."""
+def _await_ready(process: subprocess.Popen[bytes], log: Path, workers: int) -> str:
+    """Return the gateway's URL once it accepts."""
     deadline = time.monotonic() + _READY_DEADLINE_S
     while time.monotonic() < deadline and process.poll() is None:
-        ready = re.search(r"Ready on (http://\S+)", log.read_text())
-        if ready:
-            return ready[1]
+        url = _listening_at(process.pid) if workers == DAPHNE else _told_in(log)
+        if url is not None:
+            return url
         time.sleep(0.02)
     raise AssertionError(f"the gateway did not become ready: {log.read_text()[-2000:]}")
+
+
+def _told_in(log: Path) -> str | None:
+    """Return the URL that ``serve`` prints once its workers accept; it listens before."""
+    ready = re.search(r"Ready on (http://\S+)", log.read_text())
+    return None if ready is None else ready[1]
+
+
+def _listening_at(pid: int) -> str | None:
+    """Return the URL at which Daphne listens; it never prints its port."""
+    connections = psutil.Process(pid).net_connections(kind="tcp")
+    port = next((each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN), None)
+    return None if port is None else f"http://127.0.0.1:{port}"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from cache_streams.outlet import Body, Outlet, Retainer
+from cache_streams.outlet import LOST, Body, Outlet, Parting, Retainer
 
 
 class RecordingOutlet(Outlet):
@@ -52,6 +52,7 @@ class RecordingSink:
     def __init__(self) -> None:
         self.on_pause: Any = None  # Any: a callback, set by the outlet
         self.on_resume: Any = None  # Any: as above
+        self.on_end: Any = None  # Any: as above
         self.frames: list[bytes] = []
         self.take = self.frames.append
         self.closed: tuple[int, str] | None = None
@@ -60,6 +61,12 @@ class RecordingSink:
 
     def write(self, frame: bytes) -> None:
         self.take(frame)
+
+    def parting(self) -> Parting:
+        return LOST if self.closed is None else Parting("gateway", *self.closed)
+
+    def taken(self) -> int | None:
+        return None
 
     def buffered(self) -> int:
         return self.left

@@ -30,6 +30,9 @@ os.environ.update(
     SECRET_KEY="4b1a9c0d7e52f8a36b04e9d1c7f2508a",
     JWT_SECRET_KEY="9f3e71c2b8d604a5e1f7093c6d2ab845",
     REDIS_URL=TEST_REDIS.url,
+    # All tests of a process come from one address, and hundreds of them in a minute. The limits have tests of their own.
+    REQUESTS_PER_MINUTE_PER_ADDRESS="1000000",
+    REQUESTS_PER_MINUTE_PER_USER="1000000",
 )
 if os.environ.get("TEST_DATABASE", "sqlite") == "postgresql":
     TEST_POSTGRES = TestPostgres.start()

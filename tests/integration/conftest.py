@@ -15,10 +15,10 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer
     with live_server(
         tmp_path_factory.mktemp("open"),
         ROOT_MOUNT="true",
-        ROOT_MOUNT_AUTH="false",
         AGENTS_ALIAS_PATHS="/websocket",
         BASE_DISPATCH="true",
         CACHE_ACCESS="open",
+        CACHE_PUBLISH="true",
         WS_ALLOW_QUERY_TOKEN="false",
         CORS_ALLOWED_ORIGINS="https://desk.example",
         LOG_LEVEL="DEBUG",

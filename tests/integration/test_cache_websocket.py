@@ -93,19 +93,6 @@ class TestMounting:
         status, _ = detail(await refusal(live_server_process, path))
         assert status == 401
 
-    async def test_the_root_mount_serves_market_data_without_a_token_when_told_so(
-        self, open_server: LiveServer, open_collector: Collector
-    ) -> None:
-        exchange = fresh_name()
-        open_collector.tick(exchange, "BTC/USDC", price=7.0)
-        async with opened(open_server, "//ws/tickers/c1") as socket:
-            assert (await socket.result("get_ticker", exchange=exchange, symbol="BTC/USDC"))["price"] == 7.0
-        async with opened(open_server, f"//ws/tickers/{exchange}/BTC/USDC") as socket:
-            assert (await socket.receive())["price"] == 7.0
-
-    async def test_the_root_mount_opens_nothing_below_the_prefix(self, open_server: LiveServer) -> None:
-        assert (await refusal(open_server, "/ws/tickers/c1")).status_code == 401
-
     @pytest.mark.parametrize("operation", ["get_ticker", "get_bots"])
     async def test_the_base_endpoint_implements_only_its_own_operations_by_default(
         self, live_server_process: LiveServer, operation: str

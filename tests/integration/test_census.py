@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from django.conf import settings as django_settings
 from pytest_django import Settings
 from redis.asyncio import Redis
 
@@ -24,7 +25,11 @@ class Worker:
     def __init__(self) -> None:
         self.open: dict[int, int] = {}
         self.census = Census(
-            lambda user: self.open.get(user, 0), lambda: list(self.open), self.open.__setitem__
+            "sockets",
+            lambda: int(django_settings.SOCKETS_PER_USER),
+            lambda user: self.open.get(user, 0),
+            lambda: list(self.open),
+            self.open.__setitem__,
         )
 
     def opens(self, user: int, count: int) -> None:

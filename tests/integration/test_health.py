@@ -168,6 +168,16 @@ def test_ready_gives_up_on_a_mute_redis_after_a_second() -> None:
     assert report.components["redis"].connected is False
 
 
+def test_ready_is_503_with_reasons_while_the_database_is_away(
+    client: Client, own_redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.settings["default"], "NAME", "/nonexistent/database")
+    told = eventually(lambda: client.get("/health/ready").json(), lambda told: told["status"] == "unhealthy")
+    assert client.get("/health/ready").status_code == 503
+    assert told["reasons"] == ["database failed: OperationalError"]
+    assert told["components"]["redis"]["status"] == "connected"
+
+
 def test_a_database_that_is_away_is_unhealthy(
     own_redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.core.management import call_command
 from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -19,6 +18,7 @@ from accounts.hashers import stored_form
 from accounts.models import User
 from accounts.tokens import issue_access_token
 from cache_streams.health import CHECKER
+from cache_streams.server.embedded_redis import EmbeddedRedis
 from tests.conftest import TokenFactory
 
 LOGIN = "/api/v1/auth/login"
@@ -41,10 +41,8 @@ def bearer(user: User) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counts() -> Iterator[None]:
-    cache.clear()
+def _fresh_counts(fresh_redis: EmbeddedRedis) -> Iterator[None]:
     yield
-    cache.clear()
     CHECKER.stop()
 
 
@@ -337,7 +335,8 @@ def test_the_documents_load_nothing_from_elsewhere(client: Client, path: str) ->
     answer = client.get(path, headers={"Accept": "text/html"})
     page = answer.content.decode()
     assert answer.status_code == 200
-    assert "/openapi.json" in page
+    script = client.get(f"{path}?script=").content.decode()
+    assert "/openapi.json" in page + script
     sources = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page)
     assert sources
     assert [source for source in sources if "//" in source] == []

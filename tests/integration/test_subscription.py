@@ -430,6 +430,66 @@ async def test_a_cursor_is_continued_after_without_a_snapshot(
     await subscription.stop()
 
 
+MARKETS = [("kraken", "BTC/USDC"), ("kraken", "ETH/USDC")]
+
+
+def two_markets(layer: LoopLayer, stream: Stream) -> tuple[RecordingOutlet, Subscription]:
+    """Subscribe to two keys of one log, as whoever owns two accounts of one shard does."""
+    outlet = RecordingOutlet()
+    legs = [leg for key in MARKETS for leg in legs_of(stream, key)]
+    assert len(legs) == 2
+    return outlet, layer.subscription(outlet, stream, legs, Cursored())
+
+
+def places(frames: Sequence[bytes]) -> list[Position]:
+    told = [json.loads(frame) for frame in frames]
+    return [parse_cursor(frame["cursor"]).position for frame in told if "cursor" in frame]
+
+
+async def test_a_slow_reader_of_two_keys_of_a_log_is_told_them_in_the_logs_order(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    for _, symbol in MARKETS:  # by which the lists are known to be of these markets
+        await ask(redis, "HSET", "tickers:kraken", symbol, json.dumps({"price": 1, "time": 1.0}))
+    await settled(redis, TICKERS, MARKET)
+    outlet, subscription = two_markets(layer, TRADES)
+    subscription.start()
+    await outlet.until(bool)
+    outlet.fill()
+    for number in range(100):
+        for _, symbol in MARKETS:
+            facts = {"trade_id": number, "symbol": symbol, "side": "buy", "volume": 1, "price": 2, "time": 3}
+            await ask(redis, "RPUSH", f"trades:kraken:{symbol.replace('/', '')}", json.dumps(facts))
+    for key in MARKETS:
+        await settled(redis, TRADES, key)
+    outlet.drain()
+    await outlet.until(lambda frames: len(places(frames)) == 200)
+    assert places(outlet.frames) == sorted(set(places(outlet.frames)))
+    await subscription.stop()
+
+
+async def test_a_slow_reader_of_the_latest_of_two_keys_can_resume_at_none_before_both_are_told(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    async def tick(price: float) -> None:
+        for _, symbol in MARKETS:
+            await ask(redis, "HSET", "tickers:kraken", symbol, json.dumps({"price": price, "time": 1.0}))
+        for key in MARKETS:
+            await settled(redis, TICKERS, key)
+
+    await tick(1.0)
+    outlet, subscription = two_markets(layer, TICKERS)
+    subscription.start()
+    await outlet.until(bool)
+    outlet.fill()
+    await tick(2.0)
+    outlet.drain()
+    await outlet.until(lambda frames: len(places(frames)) == 2)
+    before, after = places(outlet.frames)
+    assert before < after
+    await subscription.stop()
+
+
 async def test_a_cursor_of_another_epoch_is_not_recovered(
     redis: Redis, layer: LoopLayer, relay: None
 ) -> None:

@@ -10,10 +10,10 @@ from django.conf import settings
 from websockets.frames import Frame, Opcode
 
 from cache_streams import outlet
+from cache_streams.asgi_outlet import AsgiOutlet
 from cache_streams.outlet import (
     HIGH_WATER_BYTES,
     LOW_WATER_BYTES,
-    AsgiOutlet,
     Body,
     SinkOutlet,
     text_header,
@@ -32,6 +32,9 @@ class SlowlyRead(RecordingSink):
         super().__init__()
         self.looks = 0
         self.outlived = asyncio.Event()
+
+    def taken(self) -> int | None:
+        return None
 
     def buffered(self) -> int:
         self.looks += 1

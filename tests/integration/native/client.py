@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect as open_socket
 
@@ -76,6 +78,10 @@ class Native(Socket):
     async def nothing_more(self) -> list[Frame]:
         """Return what was sent up to now and not yet taken."""
         await self.done("ping")
+        return self.waiting()
+
+    def waiting(self) -> list[Frame]:
+        """Return what came before the last acknowledgement and was not yet taken."""
         left = list(self._waiting)
         self._waiting.clear()
         return left
@@ -120,22 +126,39 @@ def changed(stream: str, before: Any, change: Any) -> Any:
 
 @asynccontextmanager
 async def opened(
-    server: LiveServer, user_id: int = ADMIN, *, query: str = "", exp: int | None = None
+    server: LiveServer,
+    user_id: int = ADMIN,
+    *,
+    query: str = "",
+    exp: int | None = None,
+    receive_buffer: int | None = None,
 ) -> AsyncIterator[Native]:
     """Open a socket and read its welcome."""
-    async with connected(
-        server, token_of(server, user_id, exp=exp or int(time.time()) + 3600), query
-    ) as native:
+    token = token_of(server, user_id, exp=exp or int(time.time()) + 3600)
+    async with connected(server, token, query, receive_buffer=receive_buffer) as native:
         native.welcome = await native.receive()
         assert native.welcome["type"] == "welcome"
         yield native
 
 
 @asynccontextmanager
-async def connected(server: LiveServer, token: str, query: str = "") -> AsyncIterator[Native]:
-    """Open a socket; nothing is read yet."""
+async def connected(
+    server: LiveServer, token: str, query: str = "", *, receive_buffer: int | None = None
+) -> AsyncIterator[Native]:
+    """Open a socket; nothing is read yet. ``receive_buffer`` is what the kernel keeps of what is not read, in bytes, about."""
     url = f"{server.ws_url}{PATH}?token={token}{query}"
+    own = None if receive_buffer is None else _narrow(server, receive_buffer)
     async with open_socket(
-        url, compression=None, max_size=None, max_queue=None, open_timeout=DEADLINE_S
+        url, compression=None, max_size=None, max_queue=None, open_timeout=DEADLINE_S, sock=own
     ) as connection:
         yield Native(connection)
+
+
+def _narrow(server: LiveServer, receive_buffer: int) -> socket.socket:
+    narrow = socket.socket()
+    narrow.setsockopt(
+        socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer
+    )  # before it connects, or it grows by itself
+    narrow.connect((urlsplit(server.url).hostname, urlsplit(server.url).port))
+    narrow.setblocking(False)
+    return narrow

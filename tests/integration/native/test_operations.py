@@ -11,6 +11,7 @@ from tests.integration.native.conftest import Open
 from tests.integration.wire.collector import Collector, fresh_account, fresh_name
 
 MARKET = "BTC/USDC"
+MARKETS = {"stream": "tickers", "exchange": "kraken", "symbol": "*"}
 
 
 async def test_the_first_frame_says_who_what_and_how_much(native: Open) -> None:
@@ -151,6 +152,31 @@ async def test_a_subscription_without_snapshot_begins_with_the_next_change(
         assert (first["type"], first["data"]["price"]) == ("update", 2.0)
 
 
+async def test_a_snapshot_of_every_key_and_of_lists_tells_each_key_once(
+    native: Open, collector: Collector
+) -> None:
+    one, other = fresh_name(), fresh_name()
+    async with native() as socket:
+        await socket.subscribe("tickers", exchange=[one], symbol="*")
+        await socket.subscribe("tickers", exchange=[other], symbol="*")
+        for exchange, symbol in ((one, "A/B"), (one, "C/D"), (other, "A/B")):
+            collector.tick(exchange, symbol)
+            await socket.told(type="update", key=f"{exchange}:{symbol}")
+        ack = await socket.done("snapshot", stream="tickers", exchange=[one, other], symbol="*")
+        keys = [each["key"] for each in ack["snapshots"]]
+        assert sorted(keys) == sorted([f"{one}:A/B", f"{one}:C/D", f"{other}:A/B"])
+        assert all(each["data"] and each["cursor"] and each["seq"] for each in ack["snapshots"])
+
+
+async def test_agents_without_a_user_are_the_users_own_in_every_mode_that_tells_a_story(native: Open) -> None:
+    async with native(PLAIN) as socket:
+        assert "agents" in socket.welcome["streams"]
+        subscription = await socket.subscribe("agents")
+        assert (subscription["key"], subscription["mode"]) == (str(PLAIN), "every")
+        refused = await socket.refused("subscribe", stream="agents", mode="latest")
+        assert (refused["error_code"], refused["field"]) == ("MODE_UNSUPPORTED", "mode")
+
+
 async def test_explain_says_whether_and_by_which_rule(native: Open) -> None:
     account = str(fresh_account())
     async with native(PLAIN) as socket:
@@ -165,6 +191,11 @@ async def test_explain_says_whether_and_by_which_rule(native: Open) -> None:
             ({"op": "subscribe", "stream": "nope"}, "UNKNOWN_STREAM"),
             ({"op": "fly"}, "INVALID_OPERATION"),
             ({"op": "unsubscribe", "sub": 3}, "NOT_SUBSCRIBED"),
+            ({"op": "subscribe", "stream": "agents", "mode": "sample"}, "MODE_UNSUPPORTED"),
+            ({"op": "subscribe", **MARKETS, "since": "no cursor"}, "INVALID_CURSOR"),
+            ({"op": "partitions", "stream": "bots"}, "INVALID_PARAMS"),
+            ({"op": "partitions", "stream": "nope"}, "UNKNOWN_STREAM"),
+            ({"op": "snapshot", **MARKETS, "history": 5}, "INVALID_PARAMS"),
         ):
             ack = await socket.done("explain", request=request)
             assert (ack["allowed"], ack["rule"].partition(":")[0]) == (False, code)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+
+from websockets.exceptions import ConnectionClosed
 
 from tests.integration.cache_sockets import closed, in_shell, new_user, token_of
 from tests.integration.native.client import PLAIN
@@ -48,6 +51,17 @@ async def test_a_token_of_another_user_is_refused(live_server_process: LiveServe
 async def test_rights_that_were_lost_end_their_subscriptions_at_the_refresh(
     live_server_process: LiveServer, native: Open, collector: Collector
 ) -> None:
+    for attempt in itertools.count(1):
+        try:
+            await lose_rights_and_refresh(live_server_process, native)
+        except ConnectionClosed as ended:  # the look at all users, each 30 s, came before the refresh
+            if ended.rcvd is None or ended.rcvd.reason != "forbidden" or attempt > 3:
+                raise
+        else:
+            return
+
+
+async def lose_rights_and_refresh(live_server_process: LiveServer, native: Open) -> None:
     kept, lost, exchange = fresh_account(), fresh_account(), fresh_name()
     user = await new_user(live_server_process)
     own = "from accounts.models import Ownership; "

@@ -17,9 +17,10 @@ from pytest_django import Settings
 from redis.asyncio import Redis
 
 from cache_streams.connections import ask
+from cache_streams.listening import PING_S, SILENCE_S
 from cache_streams.metrics import NOTICE_RESETS, NOTICES
 from cache_streams.server.embedded_redis import EmbeddedRedis
-from cache_streams.sources.tracking import ARM_S, PING_S, RETRY_S, SILENCE_S, Notices
+from cache_streams.sources.tracking import ARM_S, RETRY_S, Notices
 from tests.counts import count
 
 DEADLINE_S = 5.0

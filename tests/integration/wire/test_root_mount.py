@@ -69,6 +69,8 @@ async def test_who_has_no_token_sees_markets_and_nothing_private(
         assert await socket.error("get_order_status", exchange=exchange, order_id="O1") == "ORDER_NOT_FOUND"
         await socket.stream("stream_tickers", exchange=exchange)
         assert (await socket.update("ticker_update"))["symbol"] == MARKET
+    async with open_socket(f"{root_server.ws_url}/ws/tickers/{exchange}/{MARKET}") as connection:
+        assert (await Socket(connection).receive())["price"] == 50000.0
 
 
 async def test_base_dispatch_serves_every_operation_in_the_base_envelope(

