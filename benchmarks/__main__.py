@@ -12,7 +12,24 @@ from typing import Protocol
 
 import uvloop
 
-from benchmarks import agents, crowd, deaf, drill, fanout, handshake, latency, readme, relay_rate
+from benchmarks import (
+    agents,
+    agents_live,
+    crowd,
+    dashboard,
+    deaf,
+    drill,
+    fanout,
+    growth,
+    handshake,
+    latency,
+    login,
+    operators,
+    readme,
+    relay_rate,
+    resume,
+    survival,
+)
 from benchmarks.gateway import Gateway, running_gateway
 from benchmarks.machine import BASE, commit, facts
 from benchmarks.report import Findings, Run, table, verdict_line, write
@@ -29,15 +46,22 @@ class Measure(Protocol):
 
 SCENARIOS: dict[str, Measure] = {
     "handshake": handshake.measure,
+    "login": login.measure,
     "latency": latency.measure,
     "drill": drill.measure,
     "agents": agents.measure,
+    "agents_live": agents_live.measure,
     "fanout": fanout.measure,
     "symbols": fanout.measure_symbols,
+    "growth": growth.measure,
     "crowd": crowd.measure,
     "connects": crowd.measure_connects,
+    "operators": operators.measure,
     "relay": relay_rate.measure,
     "deaf": deaf.measure,
+    "resume": resume.measure,
+    "dashboard": dashboard.measure,
+    "survival": survival.measure,
 }
 
 

@@ -34,7 +34,7 @@ Json = Any  # Any: JSON of any shape
 
 
 @dataclass(slots=True)
-class _Connection:
+class Connection:
     """One kept-alive HTTP connection, as cheap as Python allows: the client shares the cores with what it measures."""
 
     reader: asyncio.StreamReader
@@ -90,7 +90,7 @@ def _gateway_on_postgres() -> Iterator[Gateway]:
 
 
 async def _measure(gateway: Gateway, database: str, found: Findings, *, quick: bool) -> None:
-    connections = [await _Connection.open(gateway) for _ in range(PRODUCERS)]
+    connections = [await Connection.open(gateway) for _ in range(PRODUCERS)]
     runs = [
         (await each.ask("POST", f"{API}/runs/", {"agent_name": "bench"}))["run_id"] for each in connections
     ]
@@ -98,7 +98,7 @@ async def _measure(gateway: Gateway, database: str, found: Findings, *, quick: b
     async def appending(events: int, size: int) -> float:
         body: Json = _EVENT if size == 1 else {"events": [_EVENT] * size}
 
-        async def produce(connection: _Connection, run_id: str) -> None:
+        async def produce(connection: Connection, run_id: str) -> None:
             for _ in range(events // PRODUCERS // size):
                 await connection.ask("POST", f"{API}/runs/{run_id}/events/", body)
 
@@ -133,7 +133,7 @@ async def _timed(work: Callable[[], Awaitable[object]]) -> float:
     return time.perf_counter() - began
 
 
-async def _stored(connection: _Connection) -> list[int]:
+async def _stored(connection: Connection) -> list[int]:
     """Return the cursors of all stored events, in the order of their replay."""
     cursors: list[int] = []
     while True:

@@ -21,6 +21,7 @@ from tests.live import LiveServer, live_server
 CACHE = "/api/v1/cache/ws"
 STAFF_ID = 1
 _TOKEN_S = 3600
+METRICS_TOKEN = "metrics-of-the-benchmark"  # noqa: S105  # of a gateway that lives for minutes
 _NO_LIMITS = dict.fromkeys(
     (
         "SOCKETS_PER_USER",
@@ -53,6 +54,10 @@ class Gateway:
         }
         return jwt.encode(claims, self._server.jwt_secret, algorithm="HS256")
 
+    def shell(self, code: str) -> str:
+        """Return what code printed that ran beside the gateway, on its database."""
+        return self._server.manage("shell", "--verbosity=0", "-c", code)
+
     def cpu_s(self) -> dict[str, float]:
         """Return CPU seconds used so far, by part: ``worker``, ``relay``, ``redis``."""
         return {part: sum(_cpu_s(psutil.Process(pid)) for pid in pids) for part, pids in self.pids().items()}
@@ -73,16 +78,17 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 @contextmanager
-def running_gateway() -> Iterator[Gateway]:
-    """Run a gateway with one worker; nothing of the developer's own installation reaches it."""
+def running_gateway(**settings: str) -> Iterator[Gateway]:
+    """Run a gateway with one worker; nothing of the developer's own installation reaches it, but ``settings``."""
     for name in re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", (BASE / ".env.example").read_text(), re.MULTILINE):
         os.environ.pop(name, None)
-    os.environ.update(_NO_LIMITS)
+    os.environ.update(_NO_LIMITS | settings)
     with (
         tempfile.TemporaryDirectory(prefix="gw-bench-") as directory,
         live_server(
             Path(directory),
             ENV_FILE=os.devnull,
+            METRICS_TOKEN=METRICS_TOKEN,
             SECRET_KEY=secrets.token_hex(24),
             JWT_SECRET_KEY=secrets.token_hex(24),
         ) as server,

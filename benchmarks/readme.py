@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import curves
 from benchmarks.chart import panels, svg
 from benchmarks.machine import BASE
 from benchmarks.report import Row, table
@@ -28,6 +29,8 @@ def write(readme: Path = BASE / "README.md", results: Path = RESULTS) -> None:
     """Draw the chart and replace what stands between the marks. Raises: ValueError where there are no marks."""
     kept = json.loads((results / "fanout.json").read_text())
     (results / "fanout.svg").write_text(svg(panels(kept["rows"])))
+    grown = json.loads((results / "growth.json").read_text())
+    (results / "growth.svg").write_text(curves.svg(grown["rows"]))
     readme.write_text(placed(readme.read_text(), section(kept)))
 
 
