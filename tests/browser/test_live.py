@@ -19,7 +19,11 @@ CANDLE_PIXELS = """() => {
   let found = 0;
   for (const canvas of document.querySelectorAll("#chart canvas")) {
     if (!canvas.width || !canvas.height) continue;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    // From a copy: Chromium complains of a canvas that is drawn by the GPU and read again and again.
+    const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+    const drawn = copy.getContext("2d", { willReadFrequently: true });
+    drawn.drawImage(canvas, 0, 0);
+    const { data } = drawn.getImageData(0, 0, canvas.width, canvas.height);
     for (let at = 0; at < data.length; at += 4) {
       if (wanted.includes([...data.subarray(at, at + 4)].join())) found += 1;
     }
