@@ -13,7 +13,7 @@ from accounts.errors import too_many_requests
 from accounts.limits import left_of, limits_of, spend
 
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-_EARLY = (status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN)
+EARLY = (status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN)
 """Answers that DRF may give before it asks a throttle."""
 
 
@@ -29,7 +29,7 @@ def rate_limits(
         response = get_response(request)
         left = left_of(request)
         ours = request.path_info.startswith(f"{settings.API_PREFIX}/")
-        if left is None and ours and response.status_code in _EARLY:
+        if left is None and ours and response.status_code in EARLY:
             left = spend(request, limits_of(getattr(request.user, "pk", None), request))
             if left is not None and left.over is not None:
                 response = too_many_requests(request, left.resets_in_s)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from accounts import limit_headers
+from accounts.limits import WINDOW_S
 
 MEANINGS = {
     400: "The request cannot be read.",
@@ -25,11 +29,26 @@ IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="ETag of an earlier answer."
 )
 _TEXT = {"type": "string"}
-RETRY_AFTER = {
-    "description": "Seconds to wait.",
-    "required": True,
-    "schema": {"type": "integer", "minimum": 1},
+HEADERS = {
+    "X-RateLimit-Limit": {
+        "description": "Requests per minute, of the tightest limit that this one was counted under.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "X-RateLimit-Remaining": {
+        "description": "Of them still left.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "X-RateLimit-Reset": {
+        "description": "Seconds until they begin anew.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": WINDOW_S},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
 }
+"""Those of limits are not required: where limits are switched off, or Redis is away, nothing was counted."""
 REFERENCE = {"$ref": "#/components/schemas/Error"}
 _FIELD_ERROR = {
     "type": "object",
@@ -56,10 +75,8 @@ def error_response(meaning: str) -> dict[str, Any]:  # Any: OpenAPI
     return {"description": meaning, "content": {"application/json": {"schema": REFERENCE}}}
 
 
-def _refusal_of(status: int) -> dict[str, Any]:  # Any: OpenAPI
-    """Return the answer of a status; those that end by themselves say when."""
-    headers = {"headers": {"Retry-After": RETRY_AFTER}} if status in (429, 503) else {}
-    return {**error_response(MEANINGS[status]), **headers}
+def _references(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def refusal(meaning: str) -> OpenApiResponse:
@@ -67,9 +84,11 @@ def refusal(meaning: str) -> OpenApiResponse:
     return OpenApiResponse(REFERENCE, description=meaning)
 
 
-def add_error_shape(result: dict[str, Any], **_: object) -> dict[str, Any]:  # Any: OpenAPI
-    """Put the one shape of errors among the document's components."""
-    result.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
+def add_components(result: dict[str, Any], **_: object) -> dict[str, Any]:  # Any: OpenAPI
+    """Put the one shape of errors and the headers of limits among the document's components."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Error"] = ERROR
+    components["headers"] = HEADERS
     return result
 
 
@@ -96,15 +115,26 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
 
 class Schema(AutoSchema):
-    """Says of every operation whether it needs a login, and how it refuses; drf-spectacular is silent about both."""
+    """Says of every operation whether it needs a login, how it refuses, and which headers its answers carry.
+
+    drf-spectacular is silent about all three.
+    """
 
     def get_operation(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any] | None:  # Any: OpenAPI
-        """Return the operation with every error that it may answer."""
+        """Return the operation with every error that it may answer, and the headers of each answer."""
         operation: dict[str, Any] | None = super().get_operation(path, *args, **kwargs)
         if operation is not None:
             for status in sorted(self._refusals(path, operation)):
-                operation["responses"].setdefault(str(status), _refusal_of(status))
+                operation["responses"].setdefault(str(status), error_response(MEANINGS[status]))
+            for status, answer in operation["responses"].items():
+                if headers := self._headers(path, int(status)):
+                    answer.setdefault("headers", {}).update(_references(headers))
         return operation
+
+    def _headers(self, path: str, status: int) -> list[str]:
+        early = status in limit_headers.EARLY and path.startswith(f"{settings.API_PREFIX}/")
+        limits = limit_headers.HEADERS if self.view.throttle_classes or early else ()
+        return [*limits, *(["Retry-After"] if status in (429, 503) else ())]
 
     def _refusals(self, path: str, operation: dict[str, Any]) -> set[int]:
         found = {429} if self.view.throttle_classes or hasattr(self.view, "bounds_guesses") else set()

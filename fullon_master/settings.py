@@ -318,7 +318,7 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": ROOT_PATH}] if ROOT_PATH else [],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "accounts.openapi.add_error_shape",
+        "accounts.openapi.add_components",
         "cache_streams.rest.documented.add_payloads",
     ],
     "ENUM_NAME_OVERRIDES": {"TradeSide": ["buy", "sell"], "PositionSide": ["long", "short"]},

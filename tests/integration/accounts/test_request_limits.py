@@ -69,6 +69,14 @@ def test_an_answer_tells_the_limit_what_is_left_and_when_it_begins_anew(
     assert 1 <= told[2] <= 60
 
 
+def test_the_document_names_the_headers_that_an_answer_carries(client: Client) -> None:
+    answers = client.get("/openapi.json").json()["paths"][ME]["get"]["responses"]
+    assert {status: set(answer["headers"]) - {"Retry-After"} for status, answer in answers.items()} == {
+        status: set(LIMITS) for status in ("200", "401", "403", "429", "503")
+    }
+    assert {status for status in answers if "Retry-After" in answers[status]["headers"]} == {"429", "503"}
+
+
 def test_beyond_the_limit_a_user_is_429_and_told_when_to_come_back(ann: Person, settings: Settings) -> None:
     settings.REQUESTS_PER_MINUTE_PER_USER = 2
     before = metric("gw_rest_throttled_total", limit="user")

@@ -17,7 +17,8 @@ from tests.live import ADMIN_MAIL, PASSWORD, LiveServer
 
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance"),
-    *("response_schema_conformance", "ignored_auth", "unsupported_method", "allow_header_conformance"),
+    *("response_headers_conformance", "response_schema_conformance"),
+    *("ignored_auth", "unsupported_method", "allow_header_conformance"),
 )
 SEED = "20261125"
 TIMEOUT_S = 240

@@ -20,8 +20,11 @@ class Teapot(APIException):
     status_code = 418
 
 
+UNAVAILABLE_ABOVE = 100
+
+
 class SeededView(APIView):
-    """Wrong in three ways: it fails, answers undocumented, and answers in another shape."""
+    """Wrong in four ways: it fails, answers undocumented, in another shape, and without a header that is promised."""
 
     @extend_schema(
         operation_id="seeded",
@@ -36,6 +39,8 @@ class SeededView(APIView):
             number = int(request.query_params.get("number", "0"))
         except ValueError:
             return Response({})
+        if number > UNAVAILABLE_ABOVE:
+            return Response({}, status=503)
         if number < 0:
             raise RuntimeError("seeded")
         if number == 0:

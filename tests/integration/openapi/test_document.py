@@ -56,7 +56,9 @@ def test_no_odd_credential_is_either(server: LiveServer, tmp_path: Path) -> None
 
 def test_the_same_run_finds_seeded_bugs(server: LiveServer, tmp_path: Path) -> None:
     outcome = run(server, tmp_path, SEEDED, 10)
-    assert {"ServerError", "UndefinedStatusCode", "JsonSchemaError"} <= outcome.found, outcome.log
+    assert {"ServerError", "UndefinedStatusCode", "JsonSchemaError", "MissingHeaders"} <= outcome.found, (
+        outcome.log
+    )
 
 
 def test_the_parts_together_are_every_operation_and_two_thousand_requests(client: Client) -> None:
