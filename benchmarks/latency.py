@@ -71,55 +71,54 @@ class Ledger:
         self.seconds += [arrived - at for _, at in waiting[: index + 1]]
 
 
-def kinds() -> list[Kind]:
-    """Return the eight kinds, each with one key that is written."""
-    symbol, exchange = cache.market(0), cache.EXCHANGE
-    market: dict[str, str | int] = {"exchange": exchange, "symbol": symbol}
-    return [
-        Kind(
-            name="tickers", domain="tickers", action="stream_tickers",
-            params={"exchange": exchange, "symbols": symbol},
-            write=lambda n, now: (writes.tick(exchange, symbol, cache.tick(symbol, 60_000.0 + n, now)), now),
-            mark=lambda result: result["timestamp"],
+_SYMBOL, _EXCHANGE = cache.market(0), cache.EXCHANGE
+KINDS = [
+    Kind(
+        name="tickers", domain="tickers", action="stream_tickers",
+        params={"exchange": _EXCHANGE, "symbols": _SYMBOL},
+        write=lambda n, now: (writes.tick(_EXCHANGE, _SYMBOL, cache.tick(_SYMBOL, 60_000.0 + n, now)), now),
+        mark=lambda result: result["timestamp"],
+    ),
+    Kind(
+        name="trades", domain="trades", action="stream_trade_updates",
+        params={"exchange": _EXCHANGE, "symbol": _SYMBOL},
+        write=lambda n, now: (
+            writes.trade(_EXCHANGE, _SYMBOL, cache.trade(_SYMBOL, cache.SIZE + n, now), now), now,
         ),
-        Kind(
-            name="trades", domain="trades", action="stream_trade_updates", params=market,
-            write=lambda n, now: (
-                writes.trade(exchange, symbol, cache.trade(symbol, cache.SIZE + n, now), now), now,
-            ),
-            mark=lambda result: result["timestamp"],
-        ),
-        Kind(
-            name="orders", domain="orders", action="stream_order_queue", params={"exchange": exchange},
-            write=lambda n, now: (cache.order(cache.SIZE + n, now), cache.SIZE + n + 1),
-            mark=lambda result: result["queue_length"],
-        ),
-        Kind(
-            name="balances", domain="accounts", action="stream_balances", params={"user_id": 1},
-            write=lambda _n, now: (cache.balances(1, now, now), now),
-            mark=lambda result: result["balances"]["USDC"]["total"],
-        ),
-        Kind(
-            name="positions", domain="accounts", action="stream_positions", params={"exchange": 1},
-            write=lambda _n, now: (cache.positions(1, now), now),
-            mark=lambda result: result["timestamp"],
-        ),
-        Kind(
-            name="bots", domain="bots", action="stream_bot_status", params={"bot_id": "1"},
-            write=lambda _n, now: (cache.bot(1, now), writes.iso(now)),
-            mark=lambda result: result["bots"]["1"]["feed_1"]["timestamp"] if result["bots"] else "",
-        ),
-        Kind(
-            name="ohlcv", domain="ohlcv", action="stream_ohlcv", params={"symbol": symbol, "timeframe": "1m"},
-            write=lambda n, now: (cache.bar(symbol, cache.SIZE + n, now), now),
-            mark=lambda result: result["bar"][5],
-        ),
-        Kind(
-            name="process", domain="process", action="stream_process_health", params={},
-            write=lambda n, now: (cache.process(cache.SIZE + n, now), cache.SIZE + n + 1),
-            mark=lambda result: result["active_processes"],
-        ),
-    ]  # fmt: skip
+        mark=lambda result: result["timestamp"],
+    ),
+    Kind(
+        name="orders", domain="orders", action="stream_order_queue", params={"exchange": _EXCHANGE},
+        write=lambda n, now: (cache.order(cache.SIZE + n, now), cache.SIZE + n + 1),
+        mark=lambda result: result["queue_length"],
+    ),
+    Kind(
+        name="balances", domain="accounts", action="stream_balances", params={"user_id": 1},
+        write=lambda _n, now: (cache.balances(1, now, now), now),
+        mark=lambda result: result["balances"]["USDC"]["total"],
+    ),
+    Kind(
+        name="positions", domain="accounts", action="stream_positions", params={"exchange": 1},
+        write=lambda _n, now: (cache.positions(1, now), now),
+        mark=lambda result: result["timestamp"],
+    ),
+    Kind(
+        name="bots", domain="bots", action="stream_bot_status", params={"bot_id": "1"},
+        write=lambda _n, now: (cache.bot(1, now), writes.iso(now)),
+        mark=lambda result: result["bots"]["1"]["feed_1"]["timestamp"] if result["bots"] else "",
+    ),
+    Kind(
+        name="ohlcv", domain="ohlcv", action="stream_ohlcv", params={"symbol": _SYMBOL, "timeframe": "1m"},
+        write=lambda n, now: (cache.bar(_SYMBOL, cache.SIZE + n, now), now),
+        mark=lambda result: result["bar"][5],
+    ),
+    Kind(
+        name="process", domain="process", action="stream_process_health", params={},
+        write=lambda n, now: (cache.process(cache.SIZE + n, now), cache.SIZE + n + 1),
+        mark=lambda result: result["active_processes"],
+    ),
+]  # fmt: skip
+"""The eight kinds, each with one key that is written."""
 
 
 async def measure(gateway: Gateway, *, quick: bool) -> Findings:
@@ -127,13 +126,12 @@ async def measure(gateway: Gateway, *, quick: bool) -> Findings:
     with redis.Redis.from_url(gateway.redis_url) as client:
         cache.send(client, list(cache.everything(time.time())))
     count = WARM_UP + RATE * (QUICK_SECONDS if quick else SECONDS)
-    measured = kinds()
     async with redis.asyncio.Redis.from_url(gateway.redis_url) as client, asyncio.TaskGroup() as tasks:
         running = [
-            tasks.create_task(_measure(gateway, client, kind, count, number / len(measured) / RATE))
-            for number, kind in enumerate(measured)
+            tasks.create_task(_measure(gateway, client, kind, count, number / len(KINDS) / RATE))
+            for number, kind in enumerate(KINDS)
         ]
-    return _findings({kind.name: task.result() for kind, task in zip(measured, running, strict=True)}, count)
+    return _findings({kind.name: task.result() for kind, task in zip(KINDS, running, strict=True)}, count)
 
 
 async def _measure(

@@ -120,26 +120,19 @@ def feeding(server: Server, load: Load) -> Iterator[Feed]:
 
 def run(server: Server, load: Load) -> Trial:
     """Open the sockets, warm up, publish, wait for what is under way, count."""
-    pin(server.pids, [SERVER_CORE])
-    for pids in server.beside.values():
-        pin(pids, OTHER_CORES)
+    _pin(server)
     before_kb, before_s = resident_kb(server.pids), cpu_s(server.pids)
-    # Up to some 100,000 samples/s: the stride has no factor in common with counts of sockets, so that all have their turn.
-    every = 1 if load.deliveries <= 100_000 else 7  # noqa: PLR2004
     openings = [server.opening(load.instruments) for _ in range(load.sockets)]
-    with receiving(server.port, openings, options=server.options, sample_every=every) as receiver:
+    with receiving(server.port, openings, options=server.options, sample_every=_stride(load)) as receiver:
         told = receiver.told
         if told.opened < load.sockets:
-            raise RuntimeError(
-                f"{server.name}: {told.opened} of {load.sockets} sockets opened; {told.refusal}"
-            )
+            refused = f"{told.opened} of {load.sockets} sockets opened; {told.refusal}"
+            raise RuntimeError(f"{server.name}: {refused}")
         connect_us = (cpu_s(server.pids) - before_s) / load.sockets * 1e6
         kb_per_socket = (resident_kb(server.pids) - before_kb) / load.sockets
         with feeding(server, load) as feed:
             feed.publish(WARM_UP_S)
-            _await_quiet(
-                receiver
-            )  # snapshots count as well: how many come before the clock starts is not known
+            _await_quiet(receiver)  # snapshots count as well: how many come before the clock is not known
             shares, began = _Shares(server, receiver), time.monotonic()
             fed = feed.publish(load.seconds)
             asked = fed.sent * load.sockets
@@ -168,6 +161,20 @@ def run(server: Server, load: Load) -> Trial:
         fewest=counted.fewest,
         most=counted.most,
     )
+
+
+def _pin(server: Server) -> None:
+    pin(server.pids, [SERVER_CORE])
+    for pids in server.beside.values():
+        pin(pids, OTHER_CORES)
+
+
+def _stride(load: Load) -> int:
+    """Return how many updates a sample stands for: up to some 100,000 samples/s are taken.
+
+    7 has no factor in common with counts of sockets, so that all of them have their turn.
+    """
+    return 1 if load.deliveries <= 100_000 else 7  # noqa: PLR2004  # 100,000 is the sentence above
 
 
 class _Shares:
