@@ -110,7 +110,7 @@ class BarReader:
         self._held_raw: bytes = b""
 
     def resume(self, last: Record) -> None:
-        """Go on after ``last``, the bar that the log holds as the newest."""
+        """Go on after ``last``, the bar that the log holds as the newest; found again, it is told, so as not to pass for gone."""
         self._held = last
 
     def read(self, now: float, *, baseline: bool = False) -> Reading:
@@ -149,12 +149,12 @@ class BarReader:
         if before is not None and record.time is not None and record.time < before:
             MALFORMED.labels(self.stream.name, "out_of_order").inc()
             return []
-        closing = []
+        closing, known = [], record == held and bool(self._held_raw)
         if held is not None and record.time != before and not _closed(held) and self._held_raw:
             closed = decoded(self.stream, self.layout.decode, self.names, self._held_raw, float("inf"))
             closing = [closed] if closed is not None else []
         self._held, self._held_raw = record, raw
-        return [*closing, record] if record != held else closing
+        return closing if known else [*closing, record]
 
 
 def _closed(record: Record) -> bool:

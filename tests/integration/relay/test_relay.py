@@ -20,6 +20,7 @@ from cache_streams.streams.orders import ORDERS
 from cache_streams.streams.update import Update
 
 DEADLINE_S = 30.0
+BAR = (1_700_000_000, 1, 3, 1, 2, 5)
 
 
 @pytest.fixture
@@ -122,6 +123,16 @@ async def test_a_successor_logs_no_trade_twice_and_misses_none(redis: Redis) -> 
     await _lead_once()
     found = await updates(redis, "trades")
     assert [json.loads(update.data)["trade_id"] for update in found] == [str(n) for n in range(8)]
+
+
+@pytest.mark.parametrize("written_as", [float, int])
+async def test_a_bar_that_stood_still_while_no_relay_ran_is_neither_gone_nor_told_again(
+    redis: Redis, written_as: type[float]
+) -> None:
+    await ask(redis, "RPUSH", "ohlcv:BTC/USDC:1m", json.dumps([written_as(each) for each in BAR]))
+    await _lead_once()
+    await _lead_once()
+    assert [update.deleted for update in await updates(redis, "ohlcv", "1m")] == [False]
 
 
 async def test_a_flushed_redis_begins_new_epochs(redis: Redis, relay: None) -> None:

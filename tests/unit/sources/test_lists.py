@@ -350,6 +350,16 @@ def test_a_successor_goes_on_after_the_newest_bar_of_the_log() -> None:
     ]  # fmt: skip
 
 
+def test_a_successor_tells_the_bar_of_the_log_once_when_it_finds_it_again() -> None:
+    cache, first = Interpreter(bars=[bar(1), bar(2)]), bar_reader()
+    last = cache.run(first.read(at(2.5)))[-1]
+    successor = bar_reader()
+    successor.resume(last)
+    assert cache.run(successor.read(at(2.5))) == [last]
+    cache.keys["bars"].append(bar(2))
+    assert cache.run(successor.read(at(2.5))) == []
+
+
 def test_a_bar_that_cannot_be_read_is_counted_and_its_neighbours_live() -> None:
     cache = Interpreter(bars=[bar(1), b"[1,2]", bar(2)])
     with counted(MALFORMED, "ohlcv", "bar"):
