@@ -109,7 +109,7 @@ class Log:
         """Take the log for the relay holding ``fence``; ``epoch`` is minted into it if it has none.
 
         ``known_id`` is the last id that the caller saw: a log without that entry came back with older data and gets the
-        new epoch before anything is appended. Raises: Fenced.
+        new epoch before anything is appended, unless its epoch began later than that. Raises: Fenced.
         """
         reply = await self._claim(keys=[self.name.pos, self.name.log], args=[fence, epoch, known_id or ""])
         if reply[0] == b"FENCED":

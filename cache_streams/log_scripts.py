@@ -40,7 +40,8 @@ local state = 'OK'
 if not redis.call('HGET', KEYS[1], 'epoch') then
   state = 'BORN'
 elseif ARGV[3] ~= '' and entry(KEYS[2], ARGV[3]) == 'missing' then
-  state = 'NEW'
+  -- Unless somebody else noticed since then: whoever must be told was told by that epoch.
+  if not below(ARGV[3], redis.call('HGET', KEYS[1], 'began') or '') then state = 'NEW' end
 end
 if state ~= 'OK' then begin(KEYS[1], KEYS[2], ARGV[2]) end
 return {state, redis.call('HGETALL', KEYS[1])}

@@ -45,9 +45,9 @@ async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
 
 
 @asynccontextmanager
-async def leading() -> AsyncIterator[Relay]:
-    """Run a relay that knows nothing of those before it."""
-    relay = configured_relay()
+async def leading(relay: Relay | None = None) -> AsyncIterator[Relay]:
+    """Run a relay that knows nothing of those before it, or ``relay``, which may have led before."""
+    relay = relay or configured_relay()
     task = asyncio.create_task(relay.run())
     async with asyncio.timeout(DEADLINE_S):
         await relay.leading.wait()
@@ -208,6 +208,30 @@ async def test_contents_that_went_on_from_older_data_before_anybody_compared_are
         frames = await told.until_state({"kraken:A": 3.0, "kraken:B": 1.0, "kraken:C": None, "kraken:D": 3.0})
     assert NEW_EPOCHS.labels("tickers")._value.get() == epochs + 1
     assert epoch_of(frames[-1]) != epoch_of(before[-1])
+    await told.subscription.stop()
+
+
+async def test_a_relay_that_leads_again_tells_of_no_loss_that_was_told_while_another_led(
+    redis: Redis, layer: LoopLayer
+) -> None:
+    async with leading() as first:
+        await tick(redis, A=1.0)
+        told = Told(layer, "tickers", "kraken", mode=Mode.EVERY)
+        await told.until_state({"kraken:A": 1.0})
+        older = await kept(redis)
+        await tick(redis, A=2.0)
+        before = await told.until_state({"kraken:A": 2.0})
+    await layer.reader.stop()
+    await put_back(redis, older)
+    epochs = NEW_EPOCHS.labels("tickers")._value.get()
+    async with leading():
+        layer.reader.start()
+        frames = await told.until_state({"kraken:A": 1.0})
+    async with leading(first):
+        await tick(redis, A=3.0)
+        after = await told.until_state({"kraken:A": 3.0})
+    assert epoch_of(before[-1]) != epoch_of(frames[-1]) == epoch_of(after[-1])
+    assert NEW_EPOCHS.labels("tickers")._value.get() == epochs + 1
     await told.subscription.stop()
 
 

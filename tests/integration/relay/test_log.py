@@ -146,6 +146,20 @@ async def test_a_claimant_that_knows_an_entry_which_others_replaced_mints_an_epo
     assert (again.epoch, again.fresh) == ("e2", True)
 
 
+async def test_a_claimant_that_comes_late_to_other_contents_leaves_the_epoch_that_tells_of_them(
+    redis: Redis,
+) -> None:
+    log = log_of(redis, TICKERS)
+    claimed = await log.claim(1, "e1")
+    older = await kept(redis, log)
+    known = await append(log, 1, claimed.last_id, update(1))
+    await put_back(redis, older)
+    noticed = await log.compare("e1", position(known), "e2")
+    await append(log, 1, entry_id(noticed.standing), update(1))
+    again = await log.claim(2, "e3", known_id=known)
+    assert (again.epoch, again.fresh) == ("e2", False)
+
+
 async def test_a_log_that_holds_the_entry_last_read_is_the_same(redis: Redis) -> None:
     log = log_of(redis, TICKERS)
     claimed = await log.claim(1, "e1")
