@@ -8,6 +8,7 @@ import json
 import time
 from typing import Any
 
+import jwt
 import pytest
 from django.conf import settings
 from hypothesis import assume, given
@@ -113,6 +114,9 @@ def test_a_longer_token_is_malformed() -> None:
         {"typ": "JWT"},
         {"alg": "HS256", "crit": ["exp"]},
         {"alg": "HS256", "crit": []},
+        {"alg": "HS256", "b64": False},
+        {"alg": "HS256", "kid": 7},
+        {"alg": "HS256", "kid": None},
     ],
 )
 def test_another_algorithm_or_a_critical_header_is_refused(header: dict[str, MAY_BE_ANYTHING]) -> None:
@@ -143,6 +147,21 @@ def test_a_signature_with_its_spare_bits_set_is_refused() -> None:
     raw = token()
     twin = raw[:-1] + alphabet[alphabet.index(raw[-1]) + 1]
     assert refusal(twin) == ("AUTH_INVALID", "signature")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_signed_part_with_its_spare_bits_set_is_refused(at: int) -> None:
+    parts = [_part(json.dumps(HEADER).encode() + b" "), _part(json.dumps(CLAIMS).encode())]
+    parts[at] = next(
+        twin
+        for spaces in range(3)
+        for part in [_part(json.dumps([HEADER, CLAIMS][at]).encode() + b" " * spaces)]
+        for twin in [part[:-1] + chr(ord(part[-1]) + 1)]
+        if _part(base64.urlsafe_b64decode(part + "=="))
+        == part
+        == _part(base64.urlsafe_b64decode(twin + "=="))
+    )
+    assert refusal(_signed(*parts))[0] == "AUTH_INVALID"
 
 
 def test_a_padded_signature_is_malformed() -> None:
@@ -247,6 +266,22 @@ def test_whatever_signed_claims_say_they_are_believed_or_refused_as_invalid(
     except TokenRefused as refused:
         code = refused.code
     assert code == ("AUTH_MALFORMED" if len(raw) > TOKEN_CHARACTERS_MAX else code and "AUTH_INVALID")
+
+
+HEADER_NAMES = st.sampled_from(["alg", "typ", "kid", "crit", "b64", "cty", "jwk"])
+
+
+@given(st.dictionaries(HEADER_NAMES, JSON), st.dictionaries(CLAIM_NAMES, JSON))
+def test_what_pyjwt_refuses_is_refused(
+    header: dict[str, MAY_BE_ANYTHING], changes: dict[str, MAY_BE_ANYTHING]
+) -> None:
+    raw = token(HEADER | header, **changes)
+    lax = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    try:
+        jwt.decode(raw, settings.JWT_SECRET_KEY, algorithms=[settings.JWT_ALGORITHM], options=lax)  # type: ignore[arg-type]  # a TypedDict
+    except jwt.PyJWTError:
+        with pytest.raises(TokenRefused):
+            verify_access_token(raw, NOW)
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
