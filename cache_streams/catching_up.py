@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -18,6 +19,9 @@ from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams.declaration import Stream
 from cache_streams.streams.update import KeySnapshot, Update, nothing
+
+REACH_S = 2.0
+"""A reader that does not come within this to where another stood has no Redis."""
 
 
 class CatchUp:
@@ -162,11 +166,19 @@ class CatchUp:
     # -- from a cursor to the log's end -------------------------------------------------------------------------------
 
     async def resume(self, leg: KeyLeg, since: Cursor) -> bool:
-        """Stand at ``since`` if the log still holds everything after it; return whether it does."""
+        """Stand at ``since`` if the log still holds everything after it; return whether it does.
+
+        Raises ``redis.RedisError``; TimeoutError when this process' reader does not come so far.
+        """
         followed = leg.followed
-        if followed is None or since.epoch != followed.epoch or since.position > followed.position:
+        if followed is None or since.epoch != followed.epoch:
             return False
         if since.position != followed.position and not await followed.log.holds(since.position):
+            return False
+        # Another worker told more than this one's reader has come to: it is a matter of milliseconds.
+        async with asyncio.timeout(REACH_S):
+            await followed.reach(since.position)
+        if since.epoch != followed.epoch:
             return False
         leg.seen, leg.told, leg.needs_snapshot = since.position, UNCOUNTED, False
         return True

@@ -110,6 +110,18 @@ class Followed:
         self.views: dict[Key, View] = {}
         self.sampled_at = 0.0
         """When the hops of this log were last timed, on the monotonic clock."""
+        self._read_on = asyncio.Event()
+
+    def read_on(self) -> None:
+        """Wake whoever waits for the reader to come further."""
+        self._read_on.set()
+        self._read_on.clear()
+
+    async def reach(self, until: Position) -> None:
+        """Wait until the reader stands at ``until`` or beyond, or finds other contents."""
+        epoch = self.epoch
+        while self.position < until and self.epoch == epoch:
+            await self._read_on.wait()
 
     def start_over(self, *, trimmed: bool = False) -> None:
         """Forget the state of every key, and tell all legs; ``trimmed``: what comes next is gone, the rest holds."""

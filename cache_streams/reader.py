@@ -166,6 +166,7 @@ class LogReader:
                 self.delivery.finish()
                 await asyncio.sleep(0)
         self.delivery.finish()
+        followed.read_on()
         _time_hops(followed, entry, arrived_at)
         LOG_READS.labels(followed.log.stream.name).inc(len(entries))
 
@@ -228,6 +229,7 @@ class LogReader:
             followed.start_over(trimmed=True)
         else:
             self._adopt(followed, found.epoch)
+        followed.read_on()
 
 
 def _time_hops(followed: Followed, newest: LogEntry | None, arrived_at: float) -> None:

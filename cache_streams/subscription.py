@@ -110,7 +110,10 @@ class Subscription:
         return sum(max(0, view.states.total - leg.told) for leg, view in views if view is not None)
 
     async def prepare(self, since: Mapping[str, Cursor] | None = None) -> list[Standing]:
-        """Find out where to begin, before ``start``; ``since`` has a cursor by partition. Raises ``redis.RedisError``."""
+        """Find out where to begin, before ``start``; ``since`` has a cursor by partition.
+
+        Raises: ``redis.RedisError``, OSError.
+        """
         await self._catch_up.look()
         standings = []
         for leg in self.legs:

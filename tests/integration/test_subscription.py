@@ -19,7 +19,7 @@ from cache_streams.layers import LoopLayer
 from cache_streams.log import Log
 from cache_streams.log_names import LogName
 from cache_streams.metrics import COLD, FOREIGN_ENTRIES
-from cache_streams.places import Cursor, Position, cursor_text, parse_cursor
+from cache_streams.places import START, Cursor, Position, cursor_text, parse_cursor, position
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Mode, Stream
@@ -488,6 +488,32 @@ async def test_a_slow_reader_of_the_latest_of_two_keys_can_resume_at_none_before
     before, after = places(outlet.frames)
     assert before < after
     await subscription.stop()
+
+
+async def test_a_cursor_beyond_this_process_reader_is_continued_after(
+    redis: Redis, layer: LoopLayer, relay: None
+) -> None:
+    """Another worker was quicker to tell it."""
+    following, first = subscribe(layer, TRADES, MARKET)
+    await write_trades(redis, 5)
+    await following.until(lambda frames: len(frames) > 5)
+    await layer.reader.stop()
+    await write_trades(redis, 5, first=5)
+    log = Log(redis, LogName("trades", "kraken", "gw"), TRADES)
+    async with asyncio.timeout(DEADLINE_S):
+        while len(entries := await log.range(START, position("9" * 15), 100)) < 11:
+            await asyncio.sleep(0.01)
+    epoch = entries[0].epoch
+    assert epoch is not None
+    resuming = asyncio.create_task(resumed(layer, Cursor(epoch, entries[8].position)))
+    layer.reader.start()
+    outlet, subscription, standing = await resuming
+    await write_trades(redis, 1, first=10)
+    await outlet.until(lambda frames: len(frames) == 3)
+    assert standing.recovered is True
+    assert [json.loads(frame)["seq"] for frame in outlet.frames] == [9, 10, 11]
+    for each in (first, subscription):
+        await each.stop()
 
 
 async def test_a_cursor_of_another_epoch_is_not_recovered(
