@@ -36,10 +36,14 @@ UNLIMITED = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many requests a run sent, the kinds of failures that it found, and what it printed; ``whole``: all were asked."""
+    """How many requests a run sent, the kinds of failures that it found, and what it printed; ``whole``: all were asked.
+
+    ``refused``: operations (``GET /path``) that answered each request with 401 or 403.
+    """
 
     requests: int
     found: frozenset[str]
+    refused: frozenset[str]
     whole: bool
     log: str
 
@@ -58,19 +62,24 @@ def fill(server: LiveServer) -> None:
         collector.process("tick", "kraken")
 
 
-def run(server: LiveServer, directory: Path, paths: str, examples: int) -> Outcome:
+def run(
+    server: LiveServer,
+    directory: Path,
+    paths: str,
+    examples: int,
+    *,
+    mail: str | None = ADMIN_MAIL,
+    phases: str = "examples,coverage,fuzzing",
+) -> Outcome:
     """Send odd requests to every operation whose path matches ``paths``, ``examples`` of them invented for each.
 
-    The administrator asks, who is refused nothing; checks of authentication leave the credential out by themselves.
+    ``mail`` asks: the administrator, who is refused nothing, or whoever it names; None has no credential at all.
+    Checks of authentication leave the credential out by themselves.
     """
-    login = httpx.post(
-        f"{server.url}/api/v1/auth/login", json={"username": ADMIN_MAIL, "password": PASSWORD}, timeout=30.0
-    )
     report = directory / "report.json"
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/openapi.json",
-        "--header", f"Authorization: Bearer {login.json()['access_token']}",
-        "--include-path-regex", paths, "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing",
+        str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.url}/openapi.json", *_credential(server, mail),
+        "--include-path-regex", paths, "--checks", ",".join(CHECKS), "--phases", phases,
         "--max-examples", str(examples), "--seed", SEED, "--workers", "2", "--no-shrink", "--continue-on-failure",
         "--generation-database", "none", "--request-timeout", "20", "--report-json-path", str(report),
     ]  # fmt: skip
@@ -81,11 +90,21 @@ def run(server: LiveServer, directory: Path, paths: str, examples: int) -> Outco
     return _outcome(json.loads(report.read_text()), done.stdout)
 
 
+def _credential(server: LiveServer, mail: str | None) -> list[str]:
+    if mail is None:
+        return []
+    login = httpx.post(
+        f"{server.url}/api/v1/auth/login", json={"username": mail, "password": PASSWORD}, timeout=30.0
+    )
+    return ["--header", f"Authorization: Bearer {login.json()['access_token']}"]
+
+
 def _outcome(report: dict[str, Any], log: str) -> Outcome:  # Any: the report's JSON
     operations = report["operations"]
     return Outcome(
         requests=report["test_cases"]["generated"],
         found=frozenset(failure["type"] for failure in report["failures"]),
+        refused=frozenset(report["warnings"]["missing_auth"]),
         whole=report["complete"]
         and operations["tested"] == operations["selected"] > 0
         and not operations["errored"],

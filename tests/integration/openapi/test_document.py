@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 
 from tests.integration.openapi.fuzzing import UNLIMITED, fill, run
-from tests.live import LiveServer, live_server
+from tests.live import PLAIN_MAIL, LiveServer, live_server
 
 pytestmark = pytest.mark.timeout(300)
 AUTH = r"^/api/v1/auth/"
@@ -24,6 +24,13 @@ PARTS = {
 }
 """Paths, how many requests are invented for each operation besides its edge cases, and how many that makes at least."""
 SEEDED = r"^/api/v1/seeded$"
+ALL_BUT_LOGOUT = r"^/(?!api/v1/(seeded$|auth/logout$))"
+"""The trader's token has to live until the end."""
+TRADER = (
+    "from accounts.models import *; from django.contrib.auth.models import Group;"
+    f" user = User.objects.get(mail={PLAIN_MAIL!r}); user.groups.add(Group.objects.get(name='trader'));"
+    " user.ownerships.create(kind='account', identifier='7')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     directory = tmp_path_factory.mktemp("openapi")
     with live_server(directory, workers=1, DJANGO_SETTINGS_MODULE=seeded, **UNLIMITED) as server:
         fill(server)
+        server.manage("shell", "--verbosity=0", "-c", TRADER)
         yield server
 
 
@@ -52,6 +60,21 @@ def test_no_odd_credential_is_either(server: LiveServer, tmp_path: Path) -> None
     assert outcome.found == frozenset(), outcome.log
     assert outcome.whole, outcome.log
     assert outcome.requests >= 250, outcome.log
+
+
+@pytest.mark.parametrize(
+    ("mail", "refused"),
+    [(PLAIN_MAIL, {"GET /api/v1/orm/users"}), (None, {"GET /api/v1/orm/users", "GET /api/v1/orm/users/me"})],
+    ids=["a trader", "nobody"],
+)
+def test_no_odd_request_of_others_is_either(
+    server: LiveServer, tmp_path: Path, mail: str | None, refused: set[str]
+) -> None:
+    outcome = run(server, tmp_path, ALL_BUT_LOGOUT, 2, mail=mail, phases="examples,fuzzing")
+    assert outcome.found == frozenset(), outcome.log
+    assert outcome.whole, outcome.log
+    assert outcome.requests >= 100, outcome.log
+    assert {each for each in outcome.refused if "/orm/users" in each and "GET" in each} == refused
 
 
 def test_the_same_run_finds_seeded_bugs(server: LiveServer, tmp_path: Path) -> None:
