@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from cache_streams.agents import grammar
@@ -17,6 +17,7 @@ from cache_streams.agents.grammar import Ending, ExecutionUnclear, Kind, OpenToo
 from cache_streams.agents.models import OPEN_STATUSES, AgentEvent, AgentRun, AgentUserLog
 from cache_streams.agents.refusals import AgentRefused, Invalid, out_of_order
 from cache_streams.agents.rules import is_run_id
+from cache_streams.agents.storing import read_locked, store
 from cache_streams.agents.wire import Draft
 from cache_streams.metrics import AGENTS_APPENDED, AGENTS_ENDED
 from cache_streams.news import announce_row
@@ -24,9 +25,6 @@ from cache_streams.protocol.agent_forms import timestamp_ms
 from cache_streams.streams.agents import NOTICES, key_of
 
 Fields = Mapping[str, Any]  # Any: JSON
-# Each append begins with these. As text they cost a third of what composing them anew does.
-_RUN = f"SELECT * FROM {AgentRun._meta.db_table} WHERE id = %s"  # noqa: S608, SLF001 - the table's own name
-_LOG = f"SELECT * FROM {AgentUserLog._meta.db_table} WHERE user_id = %s"  # noqa: S608, SLF001 - as above
 _STATUS = {Kind.THINKING: "thinking", Kind.TOOL_EXECUTING: "executing"}
 
 
@@ -40,23 +38,9 @@ def lock_log(user_id: int) -> AgentUserLog:
     return log
 
 
-def lock_run(run_id: str) -> tuple[AgentUserLog, AgentRun] | None:
-    """Return a run with its owner's log, locked; None when there is no such run."""
-    if not is_run_id(run_id):  # a database may refuse what no id can be
-        return None
-    run = _run(run_id)
-    if run is None:
-        return None
-    locking = connection.features.has_select_for_update
-    logs = AgentUserLog.objects.raw(_LOG + " FOR UPDATE" if locking else _LOG, [run.user_id])
-    log = next(iter(logs), None)
-    if locking:  # SQLite's transactions hold the only lock there is from the start
-        run = _run(run_id)
-    return None if log is None or run is None else (log, run)
-
-
-def _run(run_id: str) -> AgentRun | None:
-    return next(iter(AgentRun.objects.raw(_RUN, [run_id])), None)
+def lock_run(run_id: str) -> tuple[AgentRun, int] | None:
+    """Return a run and the last cursor of its owner's log, locked; None when there is no such run."""
+    return read_locked(run_id) if is_run_id(run_id) else None  # a database may refuse what no id can be
 
 
 def on_committed(user_id: int, cursor: int, kinds: Iterable[str] = ()) -> None:
@@ -69,8 +53,8 @@ def on_committed(user_id: int, cursor: int, kinds: Iterable[str] = ()) -> None:
 class RunWriter:
     """Appends events to one run whose owner's log is locked; nothing is stored before ``save``."""
 
-    def __init__(self, log: AgentUserLog, run: AgentRun) -> None:
-        self._log, self.run = log, run
+    def __init__(self, run: AgentRun, last_cursor: int) -> None:
+        self.run, self._cursor = run, last_cursor
         self._state = _state_of(run)
         self._rows: list[AgentEvent] = []
         self._known: dict[uuid.UUID, AgentEvent] = {}
@@ -123,22 +107,19 @@ class RunWriter:
         """Store what was added: rows, run and log together."""
         if not self._rows:
             return
-        run, log, state = self.run, self._log, self._state
-        AgentEvent.objects.bulk_create(self._rows)
-        AgentRun.objects.filter(pk=run.pk).update(
-            status=run.status,
-            last_seq=run.last_seq,
-            open_tools=[asdict(tool) for tool in state.open_tools],
-            thought=state.thought,
-            used_tool=state.used_tool,
-            updated_at=self._now,
-            completed_at=self._now if state.phase is Phase.CLOSED else None,
-        )
-        AgentUserLog.objects.filter(pk=log.pk).update(
-            last_cursor=log.last_cursor, oldest_at=log.oldest_at, updated_at=self._now
-        )
+        run, state = self.run, self._state
+        of_run = {
+            "status": run.status,
+            "last_seq": run.last_seq,
+            "open_tools": [asdict(tool) for tool in state.open_tools],
+            "thought": state.thought,
+            "used_tool": state.used_tool,
+            "updated_at": self._now,
+            "completed_at": self._now if state.phase is Phase.CLOSED else None,
+        }
+        store(self._rows, run.pk, of_run, run.user_id, self._now)
         kinds = [row.type for row in self._rows]
-        user_id, cursor = log.pk, log.last_cursor
+        user_id, cursor = run.user_id, self._cursor
         transaction.on_commit(lambda: on_committed(user_id, cursor, kinds))
         if state.phase is Phase.CLOSED:
             AGENTS_ENDED.labels(run.status).inc()
@@ -195,15 +176,13 @@ class RunWriter:
         }
 
     def _number(self, kind: Kind, body: Fields, event_id: uuid.UUID, digest: str) -> AgentEvent:
-        run, log = self.run, self._log
+        run = self.run
         run.last_seq += 1
-        log.last_cursor += 1
-        if log.oldest_at is None:
-            log.oldest_at = self._now
+        self._cursor += 1
         run.status = body["status"] if kind is Kind.COMPLETED else "running"
         row = AgentEvent(
-            user_id=log.pk,
-            cursor=log.last_cursor,
+            user_id=run.user_id,
+            cursor=self._cursor,
             run=run,
             seq=run.last_seq,
             type=kind,

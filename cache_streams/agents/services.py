@@ -108,8 +108,8 @@ def time_out_run(run_id: str, *, idle_since: datetime, open_since: datetime) -> 
         locked = lock_run(run_id)
         if locked is None:
             return False
-        log, run = locked
-        writer = RunWriter(log, run)
+        writer = RunWriter(*locked)
+        run = writer.run
         if writer.closed or (run.updated_at > idle_since and run.started_at > open_since):
             return False
         writer.end(Ending.TIMEOUT, "The run was ended because it took too long.")
@@ -168,7 +168,7 @@ def _new_run(caller: Caller, owner: Caller, log: AgentUserLog, draft: StartDraft
         updated_at=now,
     )
     if emit:
-        writer = RunWriter(log, run)
+        writer = RunWriter(run, log.last_cursor)
         writer.start(draft.started, run.start_event_id)
         writer.save()
     return run
@@ -205,12 +205,12 @@ def _writer(caller: Caller, run_id: str) -> RunWriter:
     locked = lock_run(run_id)
     if locked is None:
         raise run_not_found()
-    log, run = locked
+    run, last_cursor = locked
     owns = run.user_id == caller.user_id and caller.may("agent_execute")
     started = run.producer_id == caller.user_id and caller.may("publish_any")
     if not (owns or started):
         raise run_not_found()
-    return RunWriter(log, run)
+    return RunWriter(run, last_cursor)
 
 
 def _placed(row: AgentEvent, duplicate: bool = False) -> Placed:  # noqa: FBT001, FBT002 - takes a pair apart

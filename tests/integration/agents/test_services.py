@@ -538,5 +538,6 @@ def test_an_append_costs_a_fixed_number_of_queries() -> None:
         with CaptureQueriesContext(connection) as queries:
             append(ann, "r", *[THINKING] * number)
         counts.append(len([query for query in queries if "SAVEPOINT" not in query["sql"]]))
-    again = connection.features.has_select_for_update  # the run is read once more under the lock
-    assert counts == [5 + again, 5 + again]
+    # One to read and lock, one to store; SQLite, to which there is no trip, cannot store in one.
+    per_append = 2 if connection.vendor == "postgresql" else 4
+    assert counts == [per_append, per_append]
