@@ -6,6 +6,7 @@ needs a server that runs. So the client counts.
 
 from __future__ import annotations
 
+import selectors
 from typing import Any
 
 from django.db.backends.postgresql import base
@@ -54,3 +55,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Django names no class to make; this one adds to a method and nothing else.
         connection.__class__ = BoundedConnection
         return connection
+
+    def is_usable(self) -> bool:
+        """Return whether the connection can be used; Django asks before each request.
+
+        A server that hung up left that to be read. Only where something is, or an error came before, is the server asked:
+        a trip to it costs as much as a small query does.
+        """
+        connection = self.connection
+        if connection is None or self.errors_occurred or _speaks(connection):
+            return super().is_usable()
+        return bool(connection.pgconn.transaction_status == TransactionStatus.IDLE)
+
+
+def _speaks(connection: BoundedConnection) -> bool:
+    """Return whether the server has sent what nobody read yet, or the connection is closed."""
+    if connection.closed:
+        return True
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.pgconn.socket, selectors.EVENT_READ)
+        return bool(selector.select(0))
