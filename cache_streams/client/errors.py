@@ -1,7 +1,7 @@
 """What can go wrong, named by what the caller can do about it. No text ever holds a token.
 
 ClientError
-├── RequestRefused      the gateway answered a request with an error; the socket stays open
+├── RequestRefused      the gateway answered a request with an error, or would not have read it; the socket stays open
 ├── ConnectionLost      the socket ended before the answer came, or no socket could be opened in time
 ├── NotAuthorized       the credentials are refused, and asking their provider again did not help
 ├── BufferOverflow      a subscription with the policy RAISE was read too slowly
@@ -21,7 +21,10 @@ class ClientError(Exception):
 
 
 class RequestRefused(ClientError):
-    """The gateway refuses a request. ``code`` is for programs, ``field`` names what broke a rule."""
+    """The gateway refuses a request. ``code`` is for programs, ``field`` names what broke a rule.
+
+    One code is this client's own: ``REQUEST_TOO_LARGE``, for what no frame holds and cannot be asked in parts.
+    """
 
     def __init__(
         self, code: str, text: str, *, field: str | None, retryable: bool, retry_after_ms: int | None
@@ -40,6 +43,12 @@ class RequestRefused(ClientError):
             retryable=ack.retryable,
             retry_after_ms=None if ack.retry_after_ms is UNSET else ack.retry_after_ms,
         )
+
+    @classmethod
+    def too_large(cls, field: str, size: int, limit: int) -> RequestRefused:
+        """Return the refusal of what the gateway would end the socket for: sizes in bytes, ``field`` is the longest."""
+        text = f"the request has {size} bytes and the gateway reads {limit}: {field} is too long"
+        return cls("REQUEST_TOO_LARGE", text, field=field, retryable=False, retry_after_ms=None)
 
 
 class ConnectionLost(ClientError):

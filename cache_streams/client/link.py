@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET
@@ -23,6 +23,7 @@ from cache_streams.client.messages import (
     read_ack,
     read_frame,
 )
+from cache_streams.client.parts import Body, longest
 from cache_streams.protocol.native.frames import Ack, ErrorAck, ErrorFrame, Welcome
 
 OPEN_S = 10.0
@@ -34,7 +35,6 @@ SILENT_HEARTBEATS = 2.5
 """So many heartbeats without any frame: nobody is there."""
 _TEXT_LIMIT = 200
 
-Body: TypeAlias = Mapping[str, Any]  # Any: JSON of a request
 Asked: TypeAlias = Body | Callable[[], Body]
 Then: TypeAlias = Callable[[Ack], None] | None
 
@@ -105,10 +105,13 @@ class Link:
         await asyncio.sleep(max(0.0, at - self._loop.time()))
         body = asked() if callable(asked) else asked
         number, self._next_id = self._next_id, self._next_id + 1
+        text, limit = json.dumps({**body, "id": number}), self.welcome.limits.frame_bytes
+        if len(text) > limit:
+            raise RequestRefused.too_large(longest(body), len(text), limit)
         answer: asyncio.Future[Ack] = self._loop.create_future()
         self._waiting[number] = (answer, then)
         try:
-            await self._socket.send(json.dumps({**body, "id": number}))
+            await self._socket.send(text)
             async with asyncio.timeout(ANSWER_S):
                 return await answer
         except ConnectionClosed:

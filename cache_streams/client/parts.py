@@ -51,6 +51,11 @@ def split(body: Body, frame_bytes: int) -> list[Body]:
     return [part for half in halves for part in split(_part(body, name, half), frame_bytes)]
 
 
+def longest(body: Body) -> str:
+    """Return the field of a request that takes most of its frame."""
+    return max(body, key=lambda name: len(json.dumps(body[name])))
+
+
 def _part(body: Body, name: str, half: Sequence[str]) -> Body:
     part = {**body, name: half}
     if isinstance(body.get("since"), Mapping):

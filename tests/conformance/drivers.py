@@ -89,7 +89,7 @@ async def _read(gateway: Gateway, place: int, wanted: Event, client: Client, eve
     except GatewayClosed:
         return
     except RequestRefused as refused:
-        events.append({"event": "refused", "place": place, "code": refused.code})
+        events.append({"event": "refused", "place": place, "code": refused.code, "field": refused.field})
     except ClientError as error:
         events.append({"event": "closed", "error": type(error).__name__})
 

@@ -1,6 +1,7 @@
 /** What can go wrong, named by what the caller can do about it. No text ever holds a token or a ticket. */
 
-/** The gateway answered a request with an error; the socket stays open. `field` names what broke a rule. */
+/** The gateway answered a request with an error; the socket stays open. `field` names what broke a rule. One code is this
+ *  client's own: `REQUEST_TOO_LARGE`, for what no frame holds and cannot be asked in parts. */
 export class RequestRefused extends Error {
   readonly code: string;
   readonly field: string | undefined;
@@ -14,6 +15,12 @@ export class RequestRefused extends Error {
     this.field = refusal.field;
     this.retryable = refusal.retryable;
     this.retryAfterMs = refusal.retry_after_ms;
+  }
+
+  /** What the gateway would end the socket for: sizes in bytes, `field` is the longest. */
+  static tooLarge(field: string, size: number, limit: number): RequestRefused {
+    const error = `the request has ${size} bytes and the gateway reads ${limit}: ${field} is too long`;
+    return new RequestRefused({ error_code: "REQUEST_TOO_LARGE", error, retryable: false, field });
   }
 }
 

@@ -1,6 +1,7 @@
 /** One socket of the gateway: from opening to its end, with requests and their answers. */
 import { ConnectionLost, RequestRefused } from "./errors.ts";
 import type { ErrorAck, ErrorFrame, Welcome } from "./messages.ts";
+import { bytesOf, longest } from "./parts.ts";
 
 /** Any frame of the server, read as JSON; fields beyond these depend on its type. */
 export interface Frame {
@@ -74,9 +75,12 @@ export class Link {
     if (!this.open) throw new ConnectionLost(ABNORMAL, "");
     const asked = typeof body === "function" ? body() : body;
     const id = this.nextId++;
+    const text = JSON.stringify({ ...asked, id });
+    const limit = this.welcome?.limits.frame_bytes ?? Infinity;
+    if (bytesOf(text) > limit) throw RequestRefused.tooLarge(longest(asked), bytesOf(text), limit);
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { then, resolve, reject });
-      this.socket.send(JSON.stringify({ ...asked, id }));
+      this.socket.send(text);
     });
   }
 

@@ -7,7 +7,7 @@ const ROOM_BYTES = 64;
 /** Return requests that together name what `body` does, each within a frame where its lists can be divided.
  *  A replay stays whole: it has one order over all its keys. */
 export function split(body: Request, frameBytes: number): Request[] {
-  if (new TextEncoder().encode(JSON.stringify(body)).length + ROOM_BYTES <= frameBytes || "replay" in body) return [body];
+  if (bytesOf(JSON.stringify(body)) + ROOM_BYTES <= frameBytes || "replay" in body) return [body];
   const lists = Object.entries(body).filter((each): each is [string, string[]] => Array.isArray(each[1]));
   const [longest] = lists.sort(([, one], [, other]) => other.length - one.length);
   if (longest === undefined || longest[1].length === 1) return [body];
@@ -15,6 +15,16 @@ export function split(body: Request, frameBytes: number): Request[] {
   const middle = Math.floor(names.length / 2);
   const halves = [names.slice(0, middle), names.slice(middle)];
   return halves.flatMap((half, at) => split(part(body, name, new Set(half), new Set(halves[1 - at])), frameBytes));
+}
+
+/** Return the field of a request that takes most of its frame. */
+export function longest(body: Request): string {
+  const sizes = Object.entries(body).map(([name, value]) => ({ name, size: JSON.stringify(value)?.length ?? 0 }));
+  return sizes.reduce((one, other) => (other.size > one.size ? other : one)).name;
+}
+
+export function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function part(body: Request, name: string, half: Set<string>, others: Set<string>): Request {

@@ -34,7 +34,7 @@ function start({ id, url, client }: Case): void {
         if (left === 0) subscription.unsubscribe();
       },
       subscribed: ({ resumed, recovered }) => say(id, "begun", { place, resumed, recovered }),
-      refused: (error) => say(id, "refused", { place, code: error.code }),
+      refused: (error) => say(id, "refused", { place, code: error.code, field: error.field }),
     });
   });
 }
