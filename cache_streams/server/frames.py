@@ -174,9 +174,15 @@ class GatewayWebSocketProtocol(PeerProtocol):
             self.transport.pause_reading()
         self.sink.retainer.received(message)
 
-    def overran(self) -> None:
-        CLOSES.labels(RATE_LIMITED.reason).inc()
-        self.sink.close(RATE_LIMITED.code, RATE_LIMITED.reason)
+    def handle_events(self) -> None:
+        if self.keeps_to_rate():
+            super().handle_events()
+            return
+        self.conn.events_received()  # none of them is answered
+        if not self.close_sent and not self.transport.is_closing():
+            CLOSES.labels(RATE_LIMITED.reason).inc()
+            self.sink.close(RATE_LIMITED.code, RATE_LIMITED.reason)
+        self.transport.pause_reading()
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)

@@ -18,12 +18,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cache_streams.metrics import REFUSALS
 from cache_streams.server.forwarded import is_trusted_proxy
+from cache_streams.server.peer import PeerProtocol
 
 HEAD_BYTES = 64 * 1024
 """Request line and headers together."""
 HEADERS = 128
 LINE_BYTES = 8192
 """Longer lines, and more headers, are beyond the WebSocket library below; no valid token is nearly as long."""
+_OF_BODIES = frozenset({b"content-length", b"transfer-encoding"})
 
 logger = structlog.get_logger(__name__)
 _pending: Counter[str] = Counter()
@@ -93,10 +95,28 @@ class GatewayHttpProtocol(HttpToolsProtocol):
         elif len(headers) > HEADERS:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large")
         else:
+            self._hand_over(headers)
+            # The parser and this object hold one another, for nothing more: 3 KB until a collection finds them.
+            del self.parser
+
+    def _hand_over(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Give the request to the WebSocket protocol as it was read, unless it is one that the library below might refuse.
+
+        uvicorn writes it out once more, for that library to parse again.
+        """
+        protocol_class = self.ws_protocol_class
+        plain = self.scope["method"] == "GET" and self.url.isascii()
+        plain = plain and all(name not in _OF_BODIES for name, _ in headers)
+        if not plain or protocol_class is None or not issubclass(protocol_class, PeerProtocol):
             super().handle_websocket_upgrade()
-            del (
-                self.parser
-            )  # it and this object hold one another, for nothing more: 3 KB until a collection finds them
+            return
+        self.connections.discard(self)
+        protocol = protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        protocol.begin(self.url.decode("ascii"), headers)
 
     def send_400_response(self, msg: str) -> None:
         """Answer in the one shape of errors what is not HTTP."""

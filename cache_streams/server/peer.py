@@ -10,10 +10,14 @@ import asyncio
 import codecs
 import socket
 import struct
+from collections.abc import Iterable
 
 from django.conf import settings
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import Protocol
 from websockets.server import ServerProtocol
 
 from cache_streams.metrics import CLOSES
@@ -28,9 +32,14 @@ _FAILURES: dict[int, str] = {TOO_LARGE.code: TOO_LARGE.reason, CloseCode.INVALID
 
 
 class Conversation(ServerProtocol):
-    """The library's protocol, but for two things: the close that may come amid the parts of a message (RFC 6455 §5.4) is
-    none of its errors, and what is too large is called as the table of closes calls it.
+    """The library's protocol, but for three things: it can begin after the request; the close that may come amid the parts
+    of a message (RFC 6455 §5.4) is none of its errors; and what is too large is called as the table of closes calls it.
     """
+
+    def skip_request(self) -> None:
+        """Expect frames: the request was read by somebody else."""
+        self.parser = Protocol.parse(self)
+        next(self.parser)
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -44,6 +53,7 @@ class Conversation(ServerProtocol):
 class PeerProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol with bounds on frames, text that is read part by part, and patience with slow readers."""
 
+    conn: Conversation
     # Defaults of the class: an idle socket has none of its own.
     _decoder: codecs.IncrementalDecoder | None = None
     _second = 0.0
@@ -56,22 +66,21 @@ class PeerProtocol(WebSocketsSansIOProtocol):
         # uvicorn names no class to make; this one adds methods and nothing else.
         self.conn.__class__ = Conversation
 
-    def handle_events(self) -> None:
+    def begin(self, target: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Answer a GET request that was parsed already."""
+        read = Headers(
+            (name.decode("ascii"), value.decode("latin-1").strip(" \t")) for name, value in headers
+        )
+        self.conn.skip_request()
+        self.handle_connect(Request(target, read))
+
+    def keeps_to_rate(self) -> bool:
+        """Count what has come; return whether the peer may send so many frames in a second."""
         now = self.loop.time()
         if now - self._second >= 1.0:
             self._second, self._frames_in_second = now, 0
         self._frames_in_second += len(self.conn.events)
-        if self._frames_in_second <= limit_of(settings.FRAMES_PER_S):
-            super().handle_events()
-            return
-        self.conn.events_received()  # none of them is answered
-        if not self.close_sent and not self.transport.is_closing():
-            self.overran()
-        self.transport.pause_reading()
-
-    def overran(self) -> None:
-        """End a socket whose peer sends more frames than it may."""
-        raise NotImplementedError
+        return self._frames_in_second <= limit_of(settings.FRAMES_PER_S)
 
     # -- messages in parts ------------------------------------------------------------------------------------------
 

@@ -104,6 +104,27 @@ async def test_a_handshake_that_is_too_long_is_answered(
         writer.close()
 
 
+@pytest.mark.parametrize(
+    ("method", "header", "status"),
+    [
+        ("GET", "X-Spaces: \t a \t ", 401),
+        ("GET", "X-Latin: caf\xe9", 401),
+        ("GET", "Content-Length: 0", 401),
+        ("POST", "X-Spaces: a", 405),
+        ("GET", "Sec-WebSocket-Version: 12", 400),
+    ],
+)
+async def test_a_handshake_is_judged_alike_whoever_read_it(
+    server: LiveServer, method: str, header: str, status: int
+) -> None:
+    """What is handed over as it was parsed, and what the library parses once more."""
+    async with asyncio.timeout(DEADLINE_S):
+        reader, writer = await connected(server)
+        writer.write(upgrade("/api/v1/cache/ws", header).replace(b"GET", method.encode(), 1))
+        assert (await reader.readline()).split(b" ")[1] == str(status).encode()
+        writer.close()
+
+
 async def test_an_address_with_too_many_unfinished_handshakes_is_turned_away(server: LiveServer) -> None:
     async with asyncio.timeout(DEADLINE_S):
         held = [await connected(server) for _ in range(PENDING)]

@@ -22,6 +22,24 @@ def test_an_upgrade_still_passes_through_one_method() -> None:
     )
 
 
+def test_an_upgrade_still_does_what_ours_does() -> None:
+    source = inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
+    steps = [
+        "self.connections.discard(self)",
+        "protocol = self.ws_protocol_class(",
+        "config=self.config,",
+        "server_state=self.server_state,",
+        "app_state=self.app_state,",
+        "protocol.connection_made(self.transport)",
+        'protocol.data_received(b"".join(output))',
+        "self.transport.set_protocol(protocol)",
+    ]
+    missing = [step for step in steps if step not in source]
+    assert not missing, (
+        f"http.py's _hand_over() does these steps itself, with begin() for data_received(): {missing}"
+    )
+
+
 def test_a_requests_target_and_headers_are_still_where_they_were() -> None:
     assert "self.url" in SOURCE, "http.py measures self.url before an upgrade"
     assert '"headers": self.headers' in SOURCE, "http.py counts scope headers before an upgrade"

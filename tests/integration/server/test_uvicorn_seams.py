@@ -12,8 +12,12 @@ import pytest
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.datastructures import Headers
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
+
+from cache_streams.server.peer import Conversation
 
 DEADLINE_S = 5.0
 HANDSHAKE = (
@@ -168,6 +172,26 @@ async def test_the_scope_stands_after_handle_connect_and_its_application_has_not
     assert connected.protocol.begun_after_connect is False, "the sink would come too late into the scope"
     assert connected.protocol.scope_after_connect is not None
     assert isinstance(connected.protocol.scope_after_connect["extensions"], dict)
+
+
+async def test_a_request_handed_over_is_the_one_that_is_parsed(connected: Connected) -> None:
+    connected.client.send(HANDSHAKE)
+    await connected.until(lambda: connected.protocol.begun)
+    lines = HANDSHAKE.decode().split("\r\n")[1:-2]
+    headers = Headers((name, value) for name, _, value in (line.partition(": ") for line in lines))
+    assert connected.protocol.request == Request("/", headers), (
+        "the library's requests look otherwise: peer.py's begin() makes one"
+    )
+
+
+async def test_frames_are_read_once_the_librarys_parser_is_put_past_the_request() -> None:
+    conn = ServerProtocol()
+    conn.__class__ = Conversation
+    assert isinstance(conn, Conversation)
+    conn.skip_request()
+    conn.receive_data(b"\x89\x80\x00\x00\x00\x00")
+    events = conn.events_received()
+    assert [type(event) for event in events] == [Frame], "skip_request() no longer leads past the handshake"
 
 
 async def test_a_refused_handshake_is_complete_and_has_no_scope(connected: Connected) -> None:
