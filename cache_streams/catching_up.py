@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import chain
 
+from cache_streams.batches import Batch, Passage, batched
 from cache_streams.delivery import rendered
 from cache_streams.leg import UNCOUNTED, KeyLeg
 from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import SKIPPED, SNAPSHOTS
-from cache_streams.outlet import Body, Outlet
+from cache_streams.outlet import Outlet
 from cache_streams.pacing import PacedWriter
 from cache_streams.pages import Page
 from cache_streams.places import Cursor, Position, cursor_text
@@ -104,13 +105,13 @@ class CatchUp:
             logs = {leg.partition for leg in anew}
             anew = [leg for leg in lagging if leg.partition in logs]
         behind = [leg for leg in lagging if leg not in anew]
-        bodies = [body for legs in _grouped(behind) for body in self._newest(legs)]
+        payloads = [payload for legs in _grouped(behind) for payload in self._newest(legs)]
         keys = [key for leg in anew for key in self._state(leg)]
         if anew or not self._legs:
             SNAPSHOTS.labels("slow" if self.fell_behind else reason).inc()
-            bodies += [Body(payload) for payload in self._rendition.snapshot(keys, time.time())]
+            payloads += self._rendition.snapshot(keys, time.time())
         self.fell_behind = False
-        self._writer.begin(bodies)
+        self._writer.begin(batched(payloads))
         if self._writer.rest or self._outlet.paused:
             return False
         return self._warm()
@@ -139,7 +140,7 @@ class CatchUp:
         taken_back = [nothing(self._stream, key, time.time(), cursor) for key in sorted(gone)]
         return [*taken_back, *view.states.snapshots(cursor)]
 
-    def _newest(self, legs: Sequence[KeyLeg]) -> list[Body]:
+    def _newest(self, legs: Sequence[KeyLeg]) -> list[bytes]:
         """Return the newest change of each key of a log that changed since the socket was told, and stand there.
 
         All but the last say where the socket stood before: whoever is cut off between them resumes from there.
@@ -156,7 +157,7 @@ class CatchUp:
             epoch = followed.epoch
         places = [before] * (len(changes) - 1) + [min(leg.seen for leg in legs)]
         entries = [LogEntry(at, update) for at, update in zip(places, changes, strict=False)]
-        return [Body(payload) for entry in entries for payload in rendered(self._rendition, entry, epoch)]
+        return [payload for entry in entries for payload in rendered(self._rendition, entry, epoch)]
 
     def _skip(self, count: int) -> None:
         self.skipped += count
@@ -201,28 +202,41 @@ class CatchUp:
             if followed.epoch != epoch:
                 return  # the reader told the legs to start over meanwhile
             found = [page.after_position(leg.seen, leg.under) for leg in waiting]
-            entries = found[0] if len(found) == 1 else sorted(chain(*found), key=_place)
-            self._writer.begin(self._bodies(entries, page, epoch))
+            self._writer.begin(self._batches(page, waiting, found, epoch))
             await self._writer.finish()
             for leg, own in zip(waiting, found, strict=True):
                 leg.passed(len(own), page.until)
             if self._outlet.paused:
                 return
 
-    def _bodies(self, entries: Sequence[LogEntry], page: Page, epoch: str | None) -> list[Body]:
-        """Return the frames of some entries of a page; those that many send are made once."""
+    def _batches(
+        self, page: Page, legs: Sequence[KeyLeg], found: Sequence[Sequence[LogEntry]], epoch: str | None
+    ) -> list[Batch]:
+        """Return the frames of what was found for each leg; those that many send are made and joined once."""
         if not self._independent:
-            return [Body(each) for entry in entries for each in rendered(self._rendition, entry, epoch)]
-        told = [entry for entry in entries if entry.position not in page.superseded]
-        self._skip(len(entries) - len(told))
-        return [body for entry in told for body in self._framed(page, entry, epoch)]
+            return batched(
+                each for entry in _in_order(found) for each in rendered(self._rendition, entry, epoch)
+            )
+        if page.superseded:
+            self._skip(sum(entry.position in page.superseded for entry in chain(*found)))
+        if len(legs) > 1:  # few follow the same keys: only the frames are kept
+            return batched(each for entry in _in_order(found) for each in self._told(page, entry, epoch))
+        name = self._rendition, legs[0].under
+        passage = page.passages.get(name)
+        if passage is None:
+            entries = page.after_position(page.after, legs[0].under)
+            told = ((entry.position, self._told(page, entry, epoch)) for entry in entries)
+            passage = page.passages[name] = Passage(told)
+        return passage.after(legs[0].seen)
 
-    def _framed(self, page: Page, entry: LogEntry, epoch: str | None) -> list[Body]:
+    def _told(self, page: Page, entry: LogEntry, epoch: str | None) -> Sequence[bytes]:
+        if entry.position in page.superseded:
+            return ()
         name: tuple[Rendition, Position] = (self._rendition, entry.position)
-        bodies = page.framed.get(name)
-        if bodies is None:
-            bodies = page.framed[name] = [Body(each) for each in rendered(self._rendition, entry, epoch)]
-        return bodies
+        payloads = page.rendered.get(name)
+        if payloads is None:
+            payloads = page.rendered[name] = rendered(self._rendition, entry, epoch)
+        return payloads
 
 
 def _grouped(legs: Sequence[KeyLeg]) -> list[list[KeyLeg]]:
@@ -231,6 +245,10 @@ def _grouped(legs: Sequence[KeyLeg]) -> list[list[KeyLeg]]:
     for leg in legs:
         by_log.setdefault(leg.partition, []).append(leg)
     return list(by_log.values())
+
+
+def _in_order(found: Sequence[Sequence[LogEntry]]) -> Sequence[LogEntry]:
+    return found[0] if len(found) == 1 else sorted(chain(*found), key=_place)
 
 
 def _place(entry: LogEntry) -> Position:

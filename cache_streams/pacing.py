@@ -5,29 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from cache_streams.outlet import Body, Outlet
-
-STEP_BYTES = 64 * 1024
-"""Payload bytes after which the loop gets a turn."""
+from cache_streams.batches import STEP_BYTES, Batch
+from cache_streams.outlet import Outlet
 
 
 class PacedWriter:
-    """Writes payloads of one subscription, all behind the same prefix, in its turn among all that catch up."""
+    """Writes batches of one subscription, all behind the same prefix, in its turn among all that catch up."""
 
     def __init__(self, outlet: Outlet, prefix: bytes, turns: asyncio.Semaphore) -> None:
         self._outlet, self._prefix, self._turns = outlet, prefix, turns
-        self.rest: Sequence[Body] = ()
+        self.rest: Sequence[Batch] = ()
         """What the last ``begin`` has yet to write."""
 
-    def begin(self, bodies: Sequence[Body]) -> None:
+    def begin(self, batches: Sequence[Batch]) -> None:
         """Write as much as one loop step may; what is left stays in ``rest``, which must be empty before."""
         written = 0
-        for number, body in enumerate(bodies):
+        for number, batch in enumerate(batches):
             if written >= STEP_BYTES:
-                self.rest = bodies[number:]
+                self.rest = batches[number:]
                 return
-            self._outlet.write(self._prefix, body)
-            written += len(body.payload)
+            batch.write(self._outlet, self._prefix)
+            written += batch.size
         self.rest = ()
 
     async def finish(self) -> None:

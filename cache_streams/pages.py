@@ -8,10 +8,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Self
 
+from cache_streams.batches import Passage
 from cache_streams.log import Log
 from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import LOG_PAGES
-from cache_streams.outlet import Body
 from cache_streams.places import START, Position
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.streams.declaration import Key
@@ -31,8 +31,10 @@ class Page:
         self.bytes = sum(len(entry.update.data) for entry in entries if entry.update is not None)
         self._positions = [entry.position for entry in entries]
         self._under: dict[Key, tuple[list[Position], list[LogEntry]]] = {}
-        self.framed: dict[tuple[Rendition, Position], list[Body]] = {}
+        self.rendered: dict[tuple[Rendition, Position], Sequence[bytes]] = {}
         """What an entry became, by what was made of it; only of renditions that many share."""
+        self.passages: dict[tuple[Rendition, Key], Passage] = {}
+        """What all updates of keys that begin alike became."""
         self._superseded: frozenset[Position] | None = None
 
     def reaches_back_to(self, seen: Position) -> bool:

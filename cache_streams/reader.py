@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from cache_streams import hops
+from cache_streams.batches import STEP_BYTES
 from cache_streams.connections import ask, new_redis, shared_redis
 from cache_streams.delivery import Delivery
 from cache_streams.followed import Followed
@@ -24,7 +25,6 @@ from cache_streams.metrics import (
     READER_FAILURES,
     READER_RECONNECTS,
 )
-from cache_streams.pacing import STEP_BYTES
 from cache_streams.pages import PAGE, Pages
 from cache_streams.places import entry_id
 from cache_streams.resting import Rest

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import structlog
 from redis.exceptions import RedisError
 
+from cache_streams.batches import batched
 from cache_streams.delivery import rendered
 from cache_streams.leg import UNCOUNTED
 from cache_streams.metrics import REPLAYED, REPLAYS, REPLAYS_RUNNING
-from cache_streams.outlet import Body, Outlet
+from cache_streams.outlet import Outlet
 from cache_streams.pacing import PacedWriter
 from cache_streams.places import Cursor
 from cache_streams.protocol.rendition import Rendition
@@ -148,17 +149,17 @@ class Replay:
 
     async def _tell(self, *, spaced: bool = True) -> None:
         """Tell what is due as it becomes due, all of it up to where each track ends. Raises: Lost."""
-        while batch := await self._due(spaced=spaced):
+        while due := await self._due(spaced=spaced):
             await self._outlet.writable()
-            self._writer.begin(batch)
+            self._writer.begin(batched(due))
             await self._writer.finish()
             for track in self._tracks:
                 track.settle()
         for track in self._tracks:
             track.settle()
 
-    async def _due(self, *, spaced: bool) -> list[Body]:
-        """Return frames that are due, oldest first; none when there is nothing left."""
+    async def _due(self, *, spaced: bool) -> list[bytes]:
+        """Return payloads that are due, oldest first; none when there is nothing left."""
         while True:
             tracks = [track for track in self._tracks if await self._filled(track)]
             if not tracks:
@@ -168,9 +169,9 @@ class Replay:
                 return self._taken(tracks, spaced=spaced)
             await asyncio.sleep(min(pause, LOOK_S))
 
-    def _taken(self, tracks: Sequence[Track], *, spaced: bool) -> list[Body]:
+    def _taken(self, tracks: Sequence[Track], *, spaced: bool) -> list[bytes]:
         """Take what is due from tracks that all have a head; the order is not known once one of them has none."""
-        bodies: list[Body] = []
+        payloads: list[bytes] = []
         for _ in range(BATCH):
             track = min(tracks, key=_time)
             if spaced and self._pause(_time(track)):
@@ -178,11 +179,11 @@ class Replay:
             entry = track.take()
             count = track.listeners(entry)
             for payload in rendered(self._rendition, entry, track.epoch):
-                bodies += [Body(payload)] * count
+                payloads += [payload] * count
             if track.head is None:
                 break
-        REPLAYED.labels(self._stream).inc(len(bodies))
-        return bodies
+        REPLAYED.labels(self._stream).inc(len(payloads))
+        return payloads
 
     def _pause(self, at_ms: int) -> float:
         now = asyncio.get_running_loop().time()

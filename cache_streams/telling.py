@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import msgspec
 
 from cache_streams.archive import Archive
+from cache_streams.batches import STEP_BYTES
 from cache_streams.delivery import rendered
 from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import ARCHIVE_READS
 from cache_streams.outlet import Body, Outlet
-from cache_streams.pacing import STEP_BYTES
 from cache_streams.places import START
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.streams.declaration import Key, Record, Stream

@@ -12,6 +12,7 @@ from channels.layers import get_channel_layer
 from redis.asyncio import Redis
 
 from cache_streams import pages
+from cache_streams.batches import batched
 from cache_streams.connections import new_redis
 from cache_streams.layers import LoopLayer
 from cache_streams.log import Log
@@ -209,7 +210,7 @@ async def test_only_so_many_write_in_one_loop_step() -> None:
 
     writers = [PacedWriter(Stepping(), b"", turns) for _ in range(5 * TURNS)]
     for writer in writers:
-        writer.rest = [Body(b"x" * pages.PAGE)]
+        writer.rest = batched([b"x" * pages.PAGE])
     clock = asyncio.create_task(ticking())
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*(writer.finish() for writer in writers))
@@ -221,7 +222,7 @@ async def test_only_so_many_write_in_one_loop_step() -> None:
 async def test_a_full_outlet_is_written_to_again_only_once_it_drained() -> None:
     outlet = RecordingOutlet()
     writer = PacedWriter(outlet, b"p:", asyncio.Semaphore(TURNS))
-    writer.begin([Body(b"x" * 40_000) for _ in range(5)])
+    writer.begin(batched([b"x" * 40_000] * 5))
     assert len(outlet.frames) == 2  # one loop step's worth
     outlet.fill()
     finishing = asyncio.create_task(writer.finish())
