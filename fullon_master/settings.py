@@ -1,14 +1,13 @@
 """Django settings: one file for every environment, out of the environment and ``.env``; secure unless told otherwise.
 
-``.env.example`` documents every name that is read here.
+``.env.example`` documents every name that is read here. What no environment changes stands in ``framework``, ``rest``
+and ``logs``.
 """
 
 import re
 import warnings
 
-import structlog
-
-from fullon_master import addresses, env, redis_clients
+from fullon_master import addresses, env, framework, logs, redis_clients, rest
 
 BASE_DIR = env.BASE_DIR
 DEBUG = env.boolean("DEBUG", default=False)
@@ -135,23 +134,7 @@ if ROOT_MOUNT and not ROOT_MOUNT_AUTH and CACHE_ACCESS == "open":
 CACHE_PUBLISH = env.boolean("CACHE_PUBLISH", default=False)
 PUBLISHES_PER_MINUTE = env.integer("PUBLISHES_PER_MINUTE", 600, minimum=1, maximum=10_000_000)
 PUBLICATIONS_KEPT = env.integer("PUBLICATIONS_KEPT", 100_000, minimum=1_000, maximum=100_000_000)
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "accounts.hashers.BareBcryptHasher",  # the user store of the replaced system
-]
-_VALIDATION = "django.contrib.auth.password_validation"
-AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator",
-        "OPTIONS": {
-            "user_attributes": ("mail", "name", "lastname")
-        },  # its own names are not those of our user
-    },
-    {"NAME": f"{_VALIDATION}.MinimumLengthValidator"},
-    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
-]
+PASSWORD_HASHERS, AUTH_PASSWORD_VALIDATORS = framework.PASSWORD_HASHERS, framework.AUTH_PASSWORD_VALIDATORS
 
 # --- Agent runs ------------------------------------------------------------------------------------------------------
 AGENTS_WIRE_FORM = env.choice("AGENTS_WIRE_FORM", "dual", ("dual", "flat", "payload"))
@@ -223,51 +206,7 @@ CSRF_FAILURE_VIEW = "accounts.errors.csrf_failure"
 APPEND_SLASH = False  # a redirected POST loses its body; each route accepts both forms
 
 # --- Django ----------------------------------------------------------------------------------------------------------
-INSTALLED_APPS = [
-    "cache_streams",  # before daphne, whose runserver ours extends
-    "daphne",  # before staticfiles, so that runserver serves WebSockets
-    "channels",
-    "unfold",  # before the admin site, which it dresses
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "rest_framework",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "corsheaders",
-    "accounts",
-]
-MIDDLEWARE = [
-    "accounts.middleware.request_id",  # first: also the answers of the others carry the id
-    "accounts.browser_policy.browser_policy",
-    "accounts.admin_policy.admin_policy",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "accounts.limit_headers.rate_limits",  # within CORS: pages of other origins read its answers, too
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ],
-        },
-    },
-]
+INSTALLED_APPS, MIDDLEWARE, TEMPLATES = framework.INSTALLED_APPS, framework.MIDDLEWARE, framework.TEMPLATES
 DATABASES = {"default": addresses.database()}
 DATABASE_TIMEOUT_S = env.positive_float("DATABASE_TIMEOUT_S", 3.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -291,68 +230,11 @@ UNFOLD = {
 }
 
 # --- REST ------------------------------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.BearerAuthentication",
-        "accounts.authentication.KeyAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": [
-        "rest_framework.permissions.IsAuthenticated",
-        "accounts.authentication.WithinScopes",
-    ],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.request_throttles.RequestThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["accounts.parsers.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "accounts.openapi.Schema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounts.negotiation.AlwaysFirstRenderer",
-    "EXCEPTION_HANDLER": "accounts.errors.exception_handler",
-    "NUM_PROXIES": 0,  # the client's address is found by server/forwarded.py; DRF would believe anybody's header
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": API_TITLE,
-    "VERSION": API_VERSION,
-    "DESCRIPTION": "REST side of the gateway. Live data flows over WebSockets: see docs/protocol.md.",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVERS": [{"url": ROOT_PATH}] if ROOT_PATH else [],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "accounts.openapi.add_components",
-        "cache_streams.rest.documented.add_payloads",
-    ],
-    "ENUM_NAME_OVERRIDES": {"TradeSide": ["buy", "sell"], "PositionSide": ["long", "short"]},
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # None: send the schema to nobody
-    "REDOC_DIST": "SIDECAR",
-}
+REST_FRAMEWORK = rest.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = rest.spectacular(API_TITLE, API_VERSION, ROOT_PATH)
 
-# --- Logs: one line per fact on stderr; the formatter blanks tokens, wherever a library put them -----------------------
+# --- Logs -------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOG_FORMAT = env.choice("LOG_FORMAT", "auto", ("auto", "console", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "cache_streams.server.logs.lines", "style": LOG_FORMAT}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django.server": {"handlers": [], "propagate": True},
-        "django.request": {"level": "ERROR"},  # of refusals accounts/security_log.py says more
-        # Their own lines about connections repeat the query string, where a token may stand.
-        "daphne": {"level": "WARNING"},
-        "uvicorn": {"level": "WARNING"},
-    },
-}
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    wrapper_class=structlog.stdlib.BoundLogger,
-    cache_logger_on_first_use=True,
-)
+LOGGING = logs.logging(LOG_LEVEL, LOG_FORMAT)
+logs.configure_structlog()
