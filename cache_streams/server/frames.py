@@ -7,103 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from websockets.frames import Frame
 from websockets.http11 import Request
-from websockets.protocol import Protocol
 
 from cache_streams.metrics import CLOSES
-from cache_streams.outlet import (
-    EXTENSION,
-    HIGH_WATER_BYTES,
-    LOST,
-    LOW_WATER_BYTES,
-    Parting,
-    Retainer,
-    discard,
-)
+from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES
 from cache_streams.protocol.close_codes import RATE_LIMITED
 from cache_streams.server.peer import PeerProtocol
+from cache_streams.server.sink import CLOSE_GRACE_S, TransportSink
 
 SEND_BUFFER_BYTES = 128 * 1024
 """By default the kernel hides up to 4 MB of stale prices from us."""
-CLOSE_GRACE_S = 1.0
-
-
-class TransportSink:
-    """The frame sink of one socket; see ``cache_streams.outlet.FrameSink``."""
-
-    __slots__ = ("_protocol", "on_end", "on_pause", "on_resume", "retainer", "write")
-
-    def __init__(self, protocol: GatewayWebSocketProtocol) -> None:
-        self._protocol = protocol
-        self.on_pause: Callable[[], None] | None = None
-        self.on_resume: Callable[[], None] | None = None
-        self.on_end: Callable[[], None] | None = None
-        self.retainer: Retainer | None = None
-        # The transport's own method, without a function of ours around it: it is called for every delivery.
-        self.write: Callable[[bytes], None] = protocol.transport.write
-
-    @property
-    def is_open(self) -> bool:
-        """Whether frames still leave."""
-        return self.write is not discard
-
-    def end(self) -> None:
-        """Let no frame follow: a close frame is out, whoever sent it."""
-        on_end, self.on_end = self.on_end, None
-        if on_end is not None:
-            on_end()
-        self.write = discard
-
-    def parting(self) -> Parting:
-        return parting_of(self._protocol.conn)
-
-    def buffered(self) -> int:
-        return self._protocol.transport.get_write_buffer_size()
-
-    def taken(self) -> int | None:
-        return self._protocol.taken()
-
-    def close(self, code: int, reason: str) -> None:
-        if not self.is_open:
-            return
-        self.end()
-        protocol = self._protocol
-        protocol.conn.send_close(code, reason)
-        protocol.transport.write(b"".join(protocol.conn.data_to_send()))
-        protocol.close_sent = True
-        protocol.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        protocol.close_timer = protocol.loop.call_later(CLOSE_GRACE_S, protocol.transport.abort)
-        if protocol.read_paused:
-            protocol.read_paused = False
-            protocol.transport.resume_reading()
-
-    def abort(self) -> None:
-        self.end()
-        self._protocol.transport.abort()
-
-    def retain(self, retainer: Retainer) -> None:
-        self.retainer = retainer
-        self._protocol.retained()
-
-    def resume_reading(self) -> None:
-        protocol = self._protocol
-        if protocol.read_paused and not protocol.disconnected:
-            protocol.read_paused = False
-            protocol.transport.resume_reading()
-
-
-def parting_of(conn: Protocol) -> Parting:
-    """Return how a connection of the library ended: who sent the first close frame, and what it said."""
-    if conn.close_rcvd is not None and (conn.close_sent is None or conn.close_rcvd_then_sent):
-        return Parting("client", conn.close_rcvd.code, conn.close_rcvd.reason)
-    if conn.close_sent is not None:
-        return Parting("gateway", conn.close_sent.code, conn.close_sent.reason)
-    return LOST
 
 
 class _NoQueue:
@@ -212,7 +129,11 @@ class GatewayWebSocketProtocol(PeerProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         if message["type"] == "websocket.close":
             self.sink.end()
+        self.conn.holding = message["type"] == "websocket.accept"
         await super().send(message)
+        if self.conn.holding:
+            self.conn.holding = False
+            self.sink.answer_soon()
         if message["type"] == "websocket.http.response.body" and self.close_sent:
             self.handshake_complete = (
                 True  # else uvicorn logs each refusal as an application that never answered

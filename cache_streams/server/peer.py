@@ -32,14 +32,21 @@ _FAILURES: dict[int, str] = {TOO_LARGE.code: TOO_LARGE.reason, CloseCode.INVALID
 
 
 class Conversation(ServerProtocol):
-    """The library's protocol, but for three things: it can begin after the request; the close that may come amid the parts
-    of a message (RFC 6455 §5.4) is none of its errors; and what is too large is called as the table of closes calls it.
+    """The library's protocol, but for some things: it can begin after the request and hold its answer back; the close that
+    may come amid the parts of a message (RFC 6455 §5.4) is none of its errors; and what is too large is called as the
+    table of closes calls it.
     """
+
+    holding = False
+    """What is to be sent stays where it is, until something is sent after it."""
 
     def skip_request(self) -> None:
         """Expect frames: the request was read by somebody else."""
         self.parser = Protocol.parse(self)
         next(self.parser)
+
+    def data_to_send(self) -> list[bytes]:
+        return [] if self.holding else super().data_to_send()
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:

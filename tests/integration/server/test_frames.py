@@ -20,8 +20,9 @@ from websockets.asyncio.client import ClientConnection
 
 from cache_streams import outlet
 from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, Body, SinkOutlet
-from cache_streams.server import frames
-from cache_streams.server.frames import SEND_BUFFER_BYTES, GatewayWebSocketProtocol, TransportSink
+from cache_streams.server import sink
+from cache_streams.server.frames import SEND_BUFFER_BYTES, GatewayWebSocketProtocol
+from cache_streams.server.sink import TransportSink
 
 DEADLINE_S = 10.0
 DEAF_CLOSE_S = 2.0
@@ -70,6 +71,14 @@ class Application:
             await send({"type": "websocket.http.response.body", "body": b'{"error_code":"AUTH_MISSING"}'})
             return
         await send({"type": "websocket.accept"})
+        sink: TransportSink = scope["extensions"][EXTENSION]
+        match scope["path"]:
+            case "/at-once/sink":
+                SinkOutlet(sink).send(b"now")
+            case "/at-once/asgi":
+                await send({"type": "websocket.send", "text": "now"})
+            case "/at-once/close":
+                sink.close(4000, "now")
         served = Served(scope["extensions"][EXTENSION], send, receive, asyncio.Event())
         await self.sockets.put(served)
         await served.ended.wait()
@@ -158,6 +167,47 @@ async def lost(served: Served, within_s: float) -> None:
     async with asyncio.timeout(within_s):
         while not served.protocol.disconnected:
             await asyncio.sleep(0.005)
+
+
+async def said(port: int, path: str, ending: bytes) -> tuple[bytes, int]:
+    """Return all that a client is sent up to ``ending``, and in how many segments it came."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        await loop.sock_sendall(
+            client,
+            f"GET {path} HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode(),
+        )
+        answer = b""
+        async with asyncio.timeout(DEADLINE_S):
+            while not answer.endswith(ending):
+                answer += await loop.sock_recv(client, 4096)
+        info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+        (segments,) = struct.unpack_from("I", info, 152)  # Linux: data_segs_in
+        return answer, segments
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/", b""),
+        ("/at-once/sink", b"\x81\x03now"),
+        ("/at-once/asgi", b"\x81\x03now"),
+        ("/at-once/close", b"\x88\x05\x0f\xa0now"),
+    ],
+)
+async def test_the_answer_and_what_follows_at_once_are_one_write(
+    gateway: Gateway, path: str, told: bytes
+) -> None:
+    answer, segments = await said(gateway.port, path, b"\r\n\r\n" + told)
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert segments == 1
+    (await gateway.application.next()).ended.set()
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -276,7 +326,7 @@ async def test_nothing_is_written_after_a_close_and_a_second_close_is_none(gatew
 async def test_a_client_that_was_not_read_from_is_read_again_for_its_answer_to_the_close(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frames, "CLOSE_GRACE_S", 10 * DEADLINE_S)  # only the client's answer can end it
+    monkeypatch.setattr(sink, "CLOSE_GRACE_S", 10 * DEADLINE_S)  # only the client's answer can end it
     async with gateway.reader() as (client, served):
         await client.send("a request that nobody takes")
         async with asyncio.timeout(DEADLINE_S):

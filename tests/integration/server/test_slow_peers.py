@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from redis import Redis
 
 from cache_streams import outlet
-from cache_streams.server import frames
+from cache_streams.server import sink
 from fullon_master import settings
 from tests.integration.cache_sockets import ADMIN, token_of
 from tests.integration.wire.collector import Collector, trade
@@ -143,4 +143,4 @@ def test_a_slow_peer_is_kept_while_it_goes_on_reading(server: LiveServer) -> Non
 def test_by_default_a_deaf_peer_is_let_go_of_within_15_s_and_a_mute_one_within_60() -> None:
     # Noticed at the next look, and timed from the look before it.
     assert settings.STALL_TIMEOUT_S + 2 * outlet.STALL_LOOK_S <= 15
-    assert settings.PING_INTERVAL_S + settings.PONG_TIMEOUT_S + frames.CLOSE_GRACE_S <= 60
+    assert settings.PING_INTERVAL_S + settings.PONG_TIMEOUT_S + sink.CLOSE_GRACE_S <= 60
