@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-import msgspec
 from redis.asyncio import Redis
 
 from cache_streams import log_scripts
 from cache_streams.connections import ask
-from cache_streams.log_entries import LogEntry, decode_update, encode_update, parse_entry
+from cache_streams.log_entries import LogEntry, encode_update, parse_entry, parse_key_snapshot
 from cache_streams.log_names import LogName, control_key, key_text
 from cache_streams.places import START, Position, entry_id, position
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Kind, Stream
@@ -90,9 +89,6 @@ async def announce(redis: Redis, prefix: str, kind: str, subject: str) -> None:
     await ask(redis, "XADD", control_key(prefix), "MAXLEN", "~", CONTROL_ENTRIES, "*", kind, subject)
 
 
-_KEY_DECODER: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
-
-
 class Log:
     """Reads and writes one log. Errors of Redis pass through as ``redis.RedisError``."""
 
@@ -145,12 +141,15 @@ class Log:
         for name, value in positions.items():
             args += [name, value]
         reply = await self._append(keys=keys, args=args)
-        if reply[0] == b"FENCED":
-            raise Fenced(int(reply[1]))
-        if reply[0] == b"MOVED":
-            raise Moved(expected_id, reply[1].decode())
-        last: bytes = reply[1]
-        return last.decode()
+        return _last_id(reply, expected_id)
+
+    async def restart(self, fence: int, expected_id: str, key: Key, epoch: str) -> str:
+        """Forget all of ``key`` and begin ``epoch``; return the log's new last id. Raises: as ``append``."""
+        keys = [self.name.pos, self.name.log, self.name.last_of(key_text(key))]
+        script = self.redis.register_script(log_scripts.RESTART)
+        return _last_id(
+            await script(keys=keys, args=[fence, expected_id, f"s:{key_text(key)}", epoch]), expected_id
+        )
 
     def _key_state(self, text: str) -> str:
         return self.name.last if self.stream.kind is Kind.VALUE else self.name.last_of(text)
@@ -181,7 +180,7 @@ class Log:
             args=[self.stream.kind.value, SNAPSHOT_TAIL, "=" if whole else "*", text],
         )
         epoch, last_id, rows = reply
-        snapshots = (_key_snapshot(text, seq, blobs) for text, seq, blobs in rows)
+        snapshots = (parse_key_snapshot(text, seq, blobs) for text, seq, blobs in rows)
         kept = tuple(snapshot for snapshot in snapshots if snapshot is not None)
         return LogSnapshot(epoch.decode() or None, position(last_id), kept)
 
@@ -225,6 +224,14 @@ class Log:
         return bool(await self.redis.xrange(self.name.log, min=entry_id(at), max=entry_id(at), count=1))
 
 
+def _last_id(reply: list[bytes], expected_id: str) -> str:
+    if reply[0] == b"FENCED":
+        raise Fenced(int(reply[1]))
+    if reply[0] == b"MOVED":
+        raise Moved(expected_id, reply[1].decode())
+    return reply[1].decode()
+
+
 def _sort_field(claimed: Claimed, name: str, value: str) -> None:
     match name.partition(":"):
         case ("epoch", _, _):
@@ -235,12 +242,3 @@ def _sort_field(claimed: Claimed, name: str, value: str) -> None:
             claimed.seqs[text] = int(value)
         case ("p", _, source):
             claimed.positions[source] = value
-
-
-def _key_snapshot(text: bytes, seq: bytes, blobs: list[bytes]) -> KeySnapshot | None:
-    """Return the state of one key, None if it never held anything; a value that is gone leaves no update, but its seq."""
-    held = sorted((decode_update(blob) for blob in blobs), key=lambda update: update.seq)
-    if not held and not seq:
-        return None
-    updates = tuple(update for update in held if not update.deleted)
-    return KeySnapshot(_KEY_DECODER.decode(text), int(seq) if seq else held[-1].seq, updates)

@@ -81,6 +81,22 @@ end
 return {'OK', id}
 """
 
+RESTART = (
+    _ENTRIES
+    + """
+-- KEYS: pos, log, last of one key   ARGV: fence, expected id, seq field of the key, epoch to mint
+-- Returns as APPEND. What the log said of the key does not hold, so readers have to forget all that they know of it.
+local state = redis.call('HMGET', KEYS[1], 'fence', 'id')
+local fence = tonumber(state[1] or '0')
+if fence > tonumber(ARGV[1]) then return {'FENCED', tostring(fence)} end
+local id = state[2] or ''
+if id ~= ARGV[2] or fence ~= tonumber(ARGV[1]) then return {'MOVED', id} end
+redis.call('DEL', KEYS[3])
+redis.call('HDEL', KEYS[1], ARGV[3])
+return {'OK', begin(KEYS[1], KEYS[2], ARGV[4])}
+"""
+)
+
 SNAPSHOT = """
 -- KEYS: pos, last   ARGV: kind, tail length, "*" and what every key's text begins with, or "=" and one key's text
 -- Returns {epoch, last id, rows of {key, seq, updates}}.

@@ -14,7 +14,7 @@ from contextlib import suppress
 import structlog
 from redis.exceptions import RedisError
 
-from cache_streams.archive import Archive, ArchiveUnavailable
+from cache_streams.archive import Archive, ArchiveUnavailable, Shelf
 from cache_streams.followed import Followed, View
 from cache_streams.metrics import COLD, COLD_SUBSCRIPTIONS, SNAPSHOTS, SUBSCRIPTIONS
 from cache_streams.outlet import Outlet
@@ -30,7 +30,11 @@ logger = structlog.get_logger(__name__)
 
 
 class NumberedSubscription:
-    """Membership of one key, told from the number after ``told`` on. ``skipped(first, last)``: rows that are no more."""
+    """Membership of one key, told from the number after ``told`` on.
+
+    ``skipped(first, last)`` is called for rows that are no more, ``reset(told, shelf)`` when numbers mean other rows than they
+    did: then all of ``shelf`` is told. ``shelf`` is the name under which ``told`` is meant, "" when nothing was stored yet.
+    """
 
     prefix = b""
 
@@ -46,6 +50,8 @@ class NumberedSubscription:
         archive: Archive,
         told: int,
         skipped: Callable[[int, int], None],
+        reset: Callable[[int, Shelf], None],
+        shelf: str = "",
         backlog: Backlog | None = None,
     ) -> None:
         self.outlet, self.rendition = outlet, rendition
@@ -61,6 +67,9 @@ class NumberedSubscription:
             skipped=skipped,
             backlog=backlog,
         )
+        self._archive, self._shelf, self._reset = archive, shelf, reset
+        self._doubtful = False
+        """The log began a new epoch: perhaps because the rows are others."""
         self._followed: Followed | None = None
         self._view: View | None = None
         """The view with which this became hot, while it is: it counts what the reader has delivered."""
@@ -108,6 +117,7 @@ class NumberedSubscription:
 
     def epoch_changed(self, before: frozenset[Key]) -> None:
         """Go cold: the log is another one."""
+        self._doubtful = True
         self._reader.delivery.afterwards(lambda: self._go_cold("epoch"))
 
     def log_trimmed(self, before: frozenset[Key]) -> None:
@@ -173,11 +183,15 @@ class NumberedSubscription:
         while True:
             await self.outlet.writable()
             await asyncio.sleep(0)  # only now can the transport say that it is full
+            if self._doubtful:
+                await self._compare_shelves()
             if telling.behind_backlog:
                 if not await telling.read_page():
                     telling.jump_backlog()
                 continue
             view = await self._current()
+            if self._doubtful:
+                continue
             missing = view.states.newer(self._key, telling.told)
             if missing and missing[0].seq == telling.told + 1:
                 await telling.write(missing)
@@ -186,6 +200,21 @@ class NumberedSubscription:
                     telling.jump_to(missing[0].seq - 1 if missing else view.states.total)
             elif not self.outlet.paused and self._join():
                 return
+
+    async def _compare_shelves(self) -> None:
+        """Begin again if the numbers mean other rows than those that were told. Raises: ArchiveUnavailable."""
+        self._doubtful = False
+        try:
+            shelf = await self._archive.shelf(self._key)
+        except ArchiveUnavailable:
+            self._doubtful = True
+            raise
+        if shelf is None or shelf.name == self._shelf:
+            return
+        known, self._shelf = self._shelf, shelf.name
+        if known or self._telling.told > shelf.last:
+            self._reset(self._telling.told, shelf)
+            self._telling.restart(shelf.floor, shelf.last)
 
     async def _current(self) -> View:
         """Return the reader's view of the key. Raises ``redis.RedisError``, OSError."""

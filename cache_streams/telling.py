@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -59,6 +59,13 @@ class Telling:
     def behind_backlog(self) -> bool:
         """Whether something is left to tell that is told first."""
         return self._backlog is not None and self.told < self._backlog.until
+
+    def restart(self, told: int, backlog_until: int) -> None:
+        """Go on after ``told`` in rows that are others; what is left of a backlog ends at ``backlog_until``."""
+        self.told = told
+        if self._backlog is not None:
+            self._backlog = replace(self._backlog, until=backlog_until)
+            self.finish_backlog()
 
     async def read_page(self) -> bool:
         """Write a page of the archive; return whether there was any. Raises: ArchiveUnavailable."""

@@ -43,6 +43,11 @@ def lock_run(run_id: str) -> tuple[AgentRun, int] | None:
     return read_locked(run_id) if is_run_id(run_id) else None  # a database may refuse what no id can be
 
 
+def rename_log(user_id: int) -> None:
+    """Give a user's log another id: to clients who know the old one all that it holds is new."""
+    AgentUserLog.objects.filter(pk=user_id).update(log_id=uuid.uuid4())
+
+
 def on_committed(user_id: int, cursor: int, kinds: Iterable[str] = ()) -> None:
     """Do what follows a committed append: count it and tell whoever copies rows to the stream's log."""
     for kind in kinds:

@@ -6,16 +6,24 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from cache_streams.agents import selectors
-from cache_streams.archive import ArchiveUnavailable
+from cache_streams.agents.appending import rename_log
+from cache_streams.archive import ArchiveUnavailable, Shelf
 from cache_streams.streams.agents import key_of, record_of
 from cache_streams.streams.declaration import SNAPSHOT_TAIL, Key, Record
 
 Answer = TypeVar("Answer")
+
+
+class _Named(msgspec.Struct):
+    """What makes an event this one."""
+
+    event_id: str
 
 
 class AgentArchive:
@@ -40,6 +48,20 @@ class AgentArchive:
         """Return the users whose logs were touched since, or shortly before."""
         logs = await _asked(lambda: selectors.users_with_news(since))
         return {key_of(log.user_id): log.last for log in logs}
+
+    async def shelf(self, key: Key) -> Shelf | None:
+        """Return where one user's log stands."""
+        log = await _asked(lambda: selectors.standing(int(key[0])))
+        return None if log is None else Shelf(log.log_id, log.floor, log.last)
+
+    async def rename(self, key: Key) -> None:
+        """Give one user's log a new id."""
+        await _asked(lambda: rename_log(int(key[0])))
+
+    def tells(self, data: bytes, record: Record) -> bool:
+        """Return whether both are the same event."""
+        named = msgspec.convert(record.value, _Named, from_attributes=True)
+        return msgspec.json.decode(data, type=_Named).event_id == named.event_id
 
 
 async def _asked(ask: Callable[[], Answer]) -> Answer:

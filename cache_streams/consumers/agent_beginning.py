@@ -36,6 +36,7 @@ class Beginning:
     told: int
     until: int
     gap: ResumeGap | None
+    log_id: str = ""
 
 
 def read_asked(params: Mapping[str, Json]) -> Asked:
@@ -61,11 +62,13 @@ def begin(caller: Caller, asked: Asked) -> Beginning:
         own_run(caller, asked.run_id)
     standing = standing_of(caller)
     if asked.after is None:
-        return Beginning(asked, standing.last, standing.last, None)
+        return Beginning(asked, standing.last, standing.last, None, standing.log_id)
     query = bodies.PageQuery(asked.after, 1, asked.log_id)
     resumed = bodies.resume(standing if standing.log_id else None, query)
     gap = resumed.body["gap"]
-    return Beginning(asked, resumed.after, standing.last, None if gap is None else ResumeGap(**gap))
+    return Beginning(
+        asked, resumed.after, standing.last, None if gap is None else ResumeGap(**gap), standing.log_id
+    )
 
 
 def standing_of(caller: Caller) -> Standing:

@@ -9,6 +9,7 @@ import structlog
 from django.conf import settings
 
 from cache_streams.agents.archive import AgentArchive
+from cache_streams.archive import Shelf
 from cache_streams.consumers.agent_beginning import Beginning
 from cache_streams.layers import LoopLayer
 from cache_streams.log_names import partition_of
@@ -77,6 +78,8 @@ class AgentFeed:
             archive=_ARCHIVE,
             told=beginning.told,
             skipped=self._skipped,
+            reset=self._reset,
+            shelf=beginning.log_id,
             backlog=backlog,
         )
         self._current.start()
@@ -94,6 +97,14 @@ class AgentFeed:
     def _skipped(self, first: int, last: int) -> None:
         logger.info("events were trimmed before they were told", lost=last - first + 1)
         gap = ResumeGap(requested=first - 1, oldest=last + 1, lost=last - first + 1, reason="trimmed")
+        self._outlet.send(encode(gap))
+
+    def _reset(self, told: int, shelf: Shelf) -> None:
+        logger.info("rows are others than those that were told", told=told, last=shelf.last)
+        self._began = shelf.floor
+        gap = ResumeGap(
+            requested=told, oldest=shelf.floor + 1, lost=shelf.floor, reason="log_reset", log_id=shelf.name
+        )
         self._outlet.send(encode(gap))
 
 

@@ -56,6 +56,11 @@ class Numbering:
         """Return the number of the newest change of ``key`` that the log holds, 0 when it never held any."""
         return self._seqs.get(key_text(key), 0)
 
+    def forget(self, key: Key) -> None:
+        """Take it that the log never held anything of ``key``."""
+        self._seqs.pop(key_text(key), None)
+        self._last.pop(key_text(key), None)
+
     def last(self, key: Key) -> Record | None:
         """Return the single value held for ``key`` as the record it was, None if there is none."""
         held = self._last.get(key_text(key), {}).get(None)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import msgspec
 import structlog
 from redis.asyncio import Redis
 
@@ -22,6 +23,8 @@ LOOK_S = 1.0
 READ_TIMEOUT_S = 3.0
 NOTICES_AT_ONCE = 1000
 KEYS_AT_ONCE = 16
+_EVER = datetime.fromtimestamp(0, UTC) + timedelta(days=1)
+_JSON = msgspec.json.Encoder()
 
 logger = structlog.get_logger(__name__)
 
@@ -35,6 +38,8 @@ class RowLane:
         self._redis, self._store, self._archive = redis, store, archive
         self._notices, self._looked_key, self._max_age_s = notices, looked, max_age_s
         self._looked_at: datetime | None = None
+        self._told: dict[Key, bytes] = {}
+        """Of each key the newest record that its log tells, as far as this lane knows."""
 
     async def run(self) -> None:
         """Copy what is committed until cancelled. Raises: Fenced, Moved, ``redis.RedisError``."""
@@ -68,13 +73,13 @@ class RowLane:
         A relay begins where the last one looked. In a Redis that knows of none it begins with what a log would hold.
         """
         began = datetime.now(UTC)
-        if self._looked_at is None:
-            self._looked_at = await self._looked_before(began)
-            late = False
-        else:
-            late = True
+        late = self._looked_at is not None
         try:
+            if self._looked_at is None:  # rows that went back while nobody looked need not have changed since
+                self._looked_at = await self._looked_before(began)
+                await self._begin_again_where_rows_went_back(await self._archive.grown(_EVER))
             grown = await self._archive.grown(self._looked_at)
+            await self._begin_again_where_rows_went_back(grown)
         except ArchiveUnavailable:
             self._unreadable()
             return
@@ -102,19 +107,65 @@ class RowLane:
         while behind:
             some = dict(islice(behind.items(), KEYS_AT_ONCE))
             try:
-                records = await self._archive.pages(some)
+                records, renamed = await self._read(some)
             except ArchiveUnavailable:
                 self._unreadable()
                 return False
             await self._append(records)
-            found = {record.key for record in records}
+            found = {record.key for record in records} | renamed
             left = await self._behind({key: newest[key] for key in some if key in found})
             behind = {key: after for key, after in behind.items() if key not in some} | left
         return True
 
+    async def _read(self, after: Mapping[Key, int | None]) -> tuple[list[Record], set[Key]]:
+        """Return what follows in the rows of each key, and the keys whose rows are not those that were told.
+
+        The last row that was told is read once more: it proves that what follows it follows what was told.
+        """
+        asked = {key: None if number is None else number - 1 for key, number in after.items()}
+        records = await self._archive.pages(asked)
+        first: dict[Key, Record] = {}
+        for record in records:
+            first.setdefault(record.key, record)
+        renamed = set[Key]()
+        for key, number in after.items():
+            if number is not None and not await self._goes_on(key, number, first.get(key)):
+                await self._begin_again(key)
+                renamed.add(key)
+        told = {key: number or 0 for key, number in after.items()}
+        return [
+            each for each in records if each.key not in renamed and (each.number or 0) > told[each.key]
+        ], renamed
+
+    async def _goes_on(self, key: Key, number: int, row: Record | None) -> bool:
+        """Return whether the rows still hold what was told as ``number``, or dropped it for its age."""
+        if row is not None and row.number == number:
+            told = self._told.get(key) or await self._store.newest(key)
+            return told is None or self._archive.tells(told, row)
+        shelf = await self._archive.shelf(key)
+        return shelf is None or shelf.floor >= number
+
+    async def _begin_again_where_rows_went_back(self, newest: Mapping[Key, int]) -> None:
+        """Begin anew with the keys whose logs reach beyond their rows, as after a restore of the database."""
+        for key, last in newest.items():
+            known = await self._store.seq(key)
+            if known > last:
+                shelf = await self._archive.shelf(key)  # the log may have been read later than ``newest``
+                if shelf is not None and shelf.last < known:
+                    await self._begin_again(key)
+
+    async def _begin_again(self, key: Key) -> None:
+        """Tell the rows of ``key`` as new. The name first: whoever hears of the epoch asks whether the name changed."""
+        await self._archive.rename(key)
+        await self._store.restart(key)
+        self._told.pop(key, None)
+        logger.warning("rows went back; they are told anew", stream=self._store.stream.name, key=key)
+
     async def _append(self, records: list[Record]) -> None:
         await self._store.append([(records, None)])
-        for key in {record.key for record in records}:
+        newest = {record.key: record for record in records}
+        for key, record in newest.items():
+            self._told[key] = _JSON.encode(record.value)
             held = await self._store.hold(self._store.partition(key))
             await ask(
                 self._redis,

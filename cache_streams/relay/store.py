@@ -105,6 +105,21 @@ class Store:
         held = self._held.get(self.partition(key))
         return held.numbering.last(key) if held else None
 
+    async def newest(self, key: Key) -> bytes | None:
+        """Return what the log tells of the newest change of ``key``, None when it tells none. Raises: as ``hold``."""
+        held = await self.hold(self.partition(key))
+        tails = [state.updates for state in (await held.log.snapshot(key)).keys if state.updates]
+        return tails[0][-1].data if tails else None
+
+    async def restart(self, key: Key) -> None:
+        """Begin a new epoch in which nothing of ``key`` was told yet. Raises: as ``append``."""
+        async with self._appending:
+            held = await self.hold(self.partition(key))
+            held.last_id = await held.log.restart(self._fence, held.last_id, key, new_epoch())
+            self._known[self.stream.name, held.log.name.partition] = held.last_id
+            held.numbering.forget(key)
+            NEW_EPOCHS.labels(self.stream.name).inc()
+
     async def append(self, batches: Iterable[Batch]) -> None:
         """Number and append all records; each batch's position is stored in the same step as the last of its records."""
         async with (

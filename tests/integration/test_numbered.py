@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from channels.layers import get_channel_layer
 from redis.asyncio import Redis
 
-from cache_streams.archive import ArchiveUnavailable
+from cache_streams.archive import ArchiveUnavailable, Shelf
 from cache_streams.connections import ask, close_shared_redis, new_redis
 from cache_streams.layers import LoopLayer
 from cache_streams.log_names import partition_of
@@ -53,7 +54,7 @@ class Numbers:
         return (str(self.sign * update.seq).encode(),)
 
 
-class Shelf:
+class Rows:
     """An archive of one key in memory; ``shown`` is how far a relay may see."""
 
     keeps_s = 3600.0
@@ -62,6 +63,7 @@ class Shelf:
         self.records: list[Record | None] = []
         self.shown: int | None = None
         self.away = False
+        self.name, self.floor = "a", 0
 
     def add(self, times: int) -> int:
         """Add rows; return the newest number."""
@@ -72,6 +74,7 @@ class Shelf:
     def drop(self, until: int) -> None:
         """Keep nothing up to ``until``."""
         self.records[:until] = [None] * until
+        self.floor = until
 
     async def page(self, key: Key, after: int) -> list[Record]:
         if self.away:
@@ -85,6 +88,15 @@ class Shelf:
             for record in await self.page(key, number or 0)
             if self.shown is None or (record.number or 0) <= self.shown
         ]
+
+    async def shelf(self, key: Key) -> Shelf | None:
+        return Shelf(self.name, self.floor, len(self.records)) if self.records else None
+
+    async def rename(self, key: Key) -> None:
+        self.name += "'"
+
+    def tells(self, data: bytes, record: Record) -> bool:
+        return bool(json.loads(data)["event_id"] == msgspec.to_builtins(record.value)["event_id"])
 
     async def grown(self, since: datetime) -> Mapping[Key, int]:
         newest = len(self.records) if self.shown is None else self.shown
@@ -126,7 +138,7 @@ async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
 
 
 @asynccontextmanager
-async def relaying(shelf: Shelf) -> AsyncIterator[None]:
+async def relaying(shelf: Rows) -> AsyncIterator[None]:
     running = configured_relay({AGENTS.name: shelf})
     task = asyncio.create_task(running.run())
     async with asyncio.timeout(DEADLINE_S):
@@ -136,7 +148,7 @@ async def relaying(shelf: Shelf) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def publish(redis: Redis, shelf: Shelf, times: int) -> int:
+async def publish(redis: Redis, shelf: Rows, times: int) -> int:
     """Add rows and tell the relay, as whoever stores events does; return the newest number."""
     newest = shelf.add(times)
     await ask(redis, "XADD", f"gw:{NOTICES}", "*", USER[0], newest)
@@ -145,15 +157,19 @@ async def publish(redis: Redis, shelf: Shelf, times: int) -> int:
 
 def follow(
     layer: LoopLayer,
-    shelf: Shelf,
+    shelf: Rows,
     outlet: Outlet,
     *,
     told: int = 0,
     skipped: Callable[[int, int], None] | None = None,
     backlog: Backlog | None = None,
+    reset: Callable[[int, Shelf], None] | None = None,
 ) -> NumberedSubscription:
     def nothing_skipped(first: int, last: int) -> None:
         raise AssertionError(f"lost {first} … {last}")
+
+    def no_reset(told: int, shelf: Shelf) -> None:
+        raise AssertionError(f"{told} is no more")
 
     subscription = NumberedSubscription(
         layer.reader,
@@ -165,6 +181,8 @@ def follow(
         archive=shelf,
         told=told,
         skipped=skipped or nothing_skipped,
+        reset=reset or no_reset,
+        shelf=shelf.name,
         backlog=backlog,
     )
     subscription.start()
@@ -190,7 +208,7 @@ both = pytest.mark.parametrize("outlet_class", [RecordingOutlet, FramedOutlet])
 async def test_joining_while_others_write_neither_misses_nor_repeats(
     redis: Redis, layer: LoopLayer, outlet_class: Outlets
 ) -> None:
-    shelf, outlets, subscriptions, newest = Shelf(), [], [], 0
+    shelf, outlets, subscriptions, newest = Rows(), [], [], 0
     async with relaying(shelf):
         for _ in range(30):
             newest = await publish(redis, shelf, 25)
@@ -206,7 +224,7 @@ async def test_joining_while_others_write_neither_misses_nor_repeats(
 async def test_a_reader_that_stops_again_and_again_is_told_everything_once(
     redis: Redis, layer: LoopLayer, outlet_class: Outlets
 ) -> None:
-    shelf, outlet, drawn, newest = Shelf(), outlet_class(), random.Random(1), 0
+    shelf, outlet, drawn, newest = Rows(), outlet_class(), random.Random(1), 0
     before = count(COLD, "slow")
     async with relaying(shelf):
         subscription = follow(layer, shelf, outlet)
@@ -221,7 +239,7 @@ async def test_a_reader_that_stops_again_and_again_is_told_everything_once(
 
 
 async def test_a_full_outlet_is_written_nothing_more(redis: Redis, layer: LoopLayer) -> None:
-    shelf, outlet = Shelf(), FramedOutlet()
+    shelf, outlet = Rows(), FramedOutlet()
     async with relaying(shelf):
         subscription = follow(layer, shelf, outlet)
         await told(outlet, await publish(redis, shelf, 10))
@@ -241,7 +259,7 @@ async def test_a_full_outlet_is_written_nothing_more(redis: Redis, layer: LoopLa
 async def test_a_flushed_redis_is_another_log_and_nothing_is_lost_or_repeated(
     redis: Redis, layer: LoopLayer
 ) -> None:
-    shelf, outlet, newest = Shelf(), FramedOutlet(), 0
+    shelf, outlet, newest = Rows(), FramedOutlet(), 0
     async with relaying(shelf):
         subscription = follow(layer, shelf, outlet)
         for _ in range(3):
@@ -260,7 +278,7 @@ async def test_while_redis_is_away_rows_are_told_from_the_archive_alone() -> Non
         await close_shared_redis()
         layer = outer._get_layer()
         layer.reader.start()
-        shelf, outlet, redis = Shelf(), FramedOutlet(), new_redis()
+        shelf, outlet, redis = Rows(), FramedOutlet(), new_redis()
         async with relaying(shelf):
             subscription = follow(layer, shelf, outlet)
             await told(outlet, await publish(redis, shelf, 20))
@@ -284,7 +302,7 @@ async def test_while_redis_is_away_rows_are_told_from_the_archive_alone() -> Non
 async def test_rows_that_are_no_more_are_told_as_lost_with_their_exact_numbers(
     redis: Redis, layer: LoopLayer
 ) -> None:
-    shelf, outlet, lost = Shelf(), FramedOutlet(), []
+    shelf, outlet, lost = Rows(), FramedOutlet(), []
     newest = shelf.add(300)
     shelf.drop(120)
     async with relaying(shelf):
@@ -295,7 +313,7 @@ async def test_rows_that_are_no_more_are_told_as_lost_with_their_exact_numbers(
 
 
 async def test_a_backlog_that_is_no_more_is_done_all_the_same(redis: Redis, layer: LoopLayer) -> None:
-    shelf, outlet, lost, done = Shelf(), FramedOutlet(), [], []
+    shelf, outlet, lost, done = Rows(), FramedOutlet(), [], []
     newest = shelf.add(50)
     shelf.drop(50)
     backlog = Backlog(newest, Numbers(replayed=True), lambda: done.append(len(outlet.frames)))
@@ -310,7 +328,7 @@ async def test_a_backlog_that_is_no_more_is_done_all_the_same(redis: Redis, laye
 async def test_what_is_told_again_looks_so_and_its_end_is_said_once(
     redis: Redis, layer: LoopLayer, until: int
 ) -> None:
-    shelf, outlet, done = Shelf(), FramedOutlet(), []
+    shelf, outlet, done = Rows(), FramedOutlet(), []
     shelf.add(until)
     backlog = Backlog(until, Numbers(replayed=True), lambda: done.append(len(outlet.frames)))
     async with relaying(shelf):
@@ -326,7 +344,7 @@ async def test_whoever_was_told_more_than_the_log_holds_waits_for_what_follows(
     redis: Redis, layer: LoopLayer
 ) -> None:
     """The archive is ahead of the log for as long as the relay has not copied its rows."""
-    shelf, outlet = Shelf(), FramedOutlet()
+    shelf, outlet = Rows(), FramedOutlet()
     shelf.add(100)
     shelf.shown = 60
     async with relaying(shelf):
@@ -343,7 +361,7 @@ async def test_whoever_was_told_more_than_the_log_holds_waits_for_what_follows(
 
 
 async def test_what_the_reader_holds_costs_the_archive_nothing(redis: Redis, layer: LoopLayer) -> None:
-    shelf, outlet = Shelf(), FramedOutlet()
+    shelf, outlet = Rows(), FramedOutlet()
     async with relaying(shelf):
         first = follow(layer, shelf, outlet)
         newest = await publish(redis, shelf, 90)
@@ -364,7 +382,7 @@ async def test_subscriptions_and_cold_ones_are_counted_as_long_as_there_are_any(
     def now() -> tuple[float, float]:
         return tuple(gauge.labels(AGENTS.name)._value.get() for gauge in (SUBSCRIPTIONS, COLD_SUBSCRIPTIONS))
 
-    shelf, outlet, (all_before, cold_before) = Shelf(), FramedOutlet(), now()
+    shelf, outlet, (all_before, cold_before) = Rows(), FramedOutlet(), now()
     async with relaying(shelf):
         subscription = follow(layer, shelf, outlet)
         assert now() == (all_before + 1, cold_before + 1)

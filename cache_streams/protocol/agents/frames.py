@@ -137,12 +137,13 @@ class ReplayComplete(Struct, kw_only=True, frozen=True, tag_field="type", tag="r
 
 
 class ResumeGap(Struct, kw_only=True, frozen=True, tag_field="type", tag="resume_gap"):
-    """``lost`` events are no more; what is left begins at ``oldest``."""
+    """``lost`` events are no more; what is left begins at ``oldest``. ``log_id``: what it is from now on, on an open socket."""
 
     requested: int
     oldest: int
     lost: int
     reason: Literal["trimmed", "log_reset"]
+    log_id: str | UnsetType = UNSET
 
 
 class ServerShutdown(Struct, kw_only=True, frozen=True, tag_field="type", tag="server_shutdown"):

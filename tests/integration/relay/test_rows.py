@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from cache_streams.agents import selectors
 from cache_streams.agents.archive import AgentArchive
+from cache_streams.agents.models import AgentEvent, AgentRun, AgentUserLog
 from cache_streams.agents.rights import Caller
 from cache_streams.agents.services import append_events
 from cache_streams.agents.wire import read_event
@@ -180,6 +181,76 @@ async def test_a_database_that_is_away_is_counted_and_asked_again(
         )
         away = False
         assert await logged(redis, ann, 1) == [1]
+
+
+async def take_back(who: Caller, last: int) -> None:
+    """Leave the database as it was when ``last`` events were stored."""
+
+    def restore() -> None:
+        AgentEvent.objects.filter(user=who.user_id, cursor__gt=last).delete()
+        AgentUserLog.objects.filter(user=who.user_id).update(last_cursor=last)
+        AgentRun.objects.filter(user=who.user_id).update(last_seq=last)
+
+    await database_sync_to_async(restore)()
+
+
+async def epochs(redis: Redis, who: Caller) -> int:
+    """Return how often the user's log began anew."""
+    log = Log(redis, LogName("agents", partition_of(AGENTS, key_of(who.user_id), 16), "gw"), AGENTS)
+    entries = await log.range(START, position("9" * 15), 100_000)
+    return sum(entry.epoch is not None for entry in entries) - 1
+
+
+async def log_id(who: Caller) -> str:
+    found = await database_sync_to_async(selectors.standing)(who.user_id)
+    assert found is not None
+    return found.log_id
+
+
+@pytest.mark.parametrize("again", [1, 5, 30], ids=["fewer", "as many", "more"])
+@pytest.mark.parametrize("while_away", [False, True], ids=["running", "stopped"])
+async def test_numbers_that_mean_other_rows_begin_an_epoch_and_are_told_again(
+    redis: Redis, again: int, while_away: bool
+) -> None:
+    async with leading():
+        ann = await ann_with_run()
+        await think(ann, 8)
+        await logged(redis, ann, 9)
+        before = await log_id(ann)
+        if not while_away:
+            await take_back(ann, 4)
+            await think(ann, again)
+            if again > 5:  # else the look finds it, or the next that is appended
+                await until(lambda: epochs(redis, ann), lambda found: found == 1)
+    if while_away:
+        await take_back(ann, 4)
+        await think(ann, again)
+    async with leading():
+        await think(ann)
+        last = 4 + again + 1
+        await logged(redis, ann, 9 + last)
+        told = await updates(redis, ann)
+        assert await epochs(redis, ann) == 1
+    assert [update.seq for update in told] == [*range(1, 10), *range(1, last + 1)]
+    stored = await database_sync_to_async(selectors.events_after)(ann.user_id, 0)
+    assert [json.loads(update.data) for update in told[9:]] == stored
+    assert await log_id(ann) != before
+
+
+async def test_rows_that_age_took_are_no_reason_for_an_epoch(redis: Redis) -> None:
+    async with leading():
+        ann = await ann_with_run()
+        await think(ann, 3)
+        await logged(redis, ann, 4)
+
+        def trim() -> None:
+            AgentEvent.objects.filter(user=ann.user_id).delete()
+            AgentUserLog.objects.filter(user=ann.user_id).update(floor_cursor=4)
+
+        await database_sync_to_async(trim)()
+        await think(ann)
+        assert await logged(redis, ann, 5) == [1, 2, 3, 4, 5]
+        assert await epochs(redis, ann) == 0
 
 
 async def test_the_tail_of_a_user_ends_with_the_retention_of_rows(redis: Redis) -> None:
