@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -20,9 +19,6 @@ from cache_streams.protocol.rendition import Rendition
 from cache_streams.reader import LogReader
 from cache_streams.streams.declaration import Stream
 from cache_streams.streams.update import KeySnapshot, Update, nothing
-
-REACH_S = 2.0
-"""A reader that does not come within this to where another stood has no Redis."""
 
 
 class CatchUp:
@@ -167,19 +163,8 @@ class CatchUp:
     # -- from a cursor to the log's end -------------------------------------------------------------------------------
 
     async def resume(self, leg: KeyLeg, since: Cursor) -> bool:
-        """Stand at ``since`` if the log still holds everything after it; return whether it does.
-
-        Raises ``redis.RedisError``; TimeoutError when this process' reader does not come so far.
-        """
-        followed = leg.followed
-        if followed is None or since.epoch != followed.epoch:
-            return False
-        if since.position != followed.position and not await followed.log.holds(since.position):
-            return False
-        # Another worker told more than this one's reader has come to: it is a matter of milliseconds.
-        async with asyncio.timeout(REACH_S):
-            await followed.reach(since.position)
-        if since.epoch != followed.epoch:
+        """Stand at ``since`` if the log still holds everything after it; return whether it does. Raises: as ``reaches``."""
+        if leg.followed is None or not await leg.followed.reaches(since):
             return False
         leg.seen, leg.told, leg.needs_snapshot = since.position, UNCOUNTED, False
         return True
@@ -191,8 +176,11 @@ class CatchUp:
             followed = legs[0].followed
             if followed is None or not waiting:
                 return
-            epoch, after = followed.epoch, min(leg.seen for leg in waiting)
-            goal = max(leg.goal for leg in waiting)
+            epoch, after, goal = (
+                followed.epoch,
+                min(leg.seen for leg in waiting),
+                max(leg.goal for leg in waiting),
+            )
             page = await self._reader.pages.read(followed.log, epoch, after, goal)
             if page is None:  # trimmed: what comes next is gone
                 self._off_log()
@@ -202,6 +190,10 @@ class CatchUp:
             if followed.epoch != epoch:
                 return  # the reader told the legs to start over meanwhile
             found = [page.after_position(leg.seen, leg.under) for leg in waiting]
+            if any(entry.update is not None and entry.update.begins for entry in chain(*found)):
+                for leg in waiting:
+                    leg.needs_snapshot = True
+                return
             self._writer.begin(self._batches(page, waiting, found, epoch))
             await self._writer.finish()
             for leg, own in zip(waiting, found, strict=True):
@@ -248,11 +240,7 @@ def _grouped(legs: Sequence[KeyLeg]) -> list[list[KeyLeg]]:
 
 
 def _in_order(found: Sequence[Sequence[LogEntry]]) -> Sequence[LogEntry]:
-    return found[0] if len(found) == 1 else sorted(chain(*found), key=_place)
-
-
-def _place(entry: LogEntry) -> Position:
-    return entry.position
+    return found[0] if len(found) == 1 else sorted(chain(*found), key=lambda entry: entry.position)
 
 
 def _lags(leg: KeyLeg) -> bool:

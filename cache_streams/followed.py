@@ -9,12 +9,15 @@ from typing import Protocol
 from cache_streams.log import Log
 from cache_streams.outlet import Outlet
 from cache_streams.pages import PAGE
-from cache_streams.places import START, Position
+from cache_streams.places import START, Cursor, Position
 from cache_streams.protocol.rendition import Rendition
 from cache_streams.state import KeyStates
 from cache_streams.streams.declaration import Key, Kind
 from cache_streams.streams.update import Update
 from cache_streams.targets import Targets
+
+REACH_S = 2.0
+"""A reader that does not come within this to where another one stood has no Redis."""
 
 
 class Leg(Protocol):
@@ -117,11 +120,19 @@ class Followed:
         self._read_on.set()
         self._read_on.clear()
 
-    async def reach(self, until: Position) -> None:
-        """Wait until the reader stands at ``until`` or beyond, or finds other contents."""
-        epoch = self.epoch
-        while self.position < until and self.epoch == epoch:
-            await self._read_on.wait()
+    async def reaches(self, since: Cursor) -> bool:
+        """Return whether the log holds everything after ``since``; another worker's reader may have been quicker: wait for ours.
+
+        Raises: ``redis.RedisError``, TimeoutError.
+        """
+        if since.epoch != self.epoch:
+            return False
+        if since.position != self.position and not await self.log.holds(since.position):
+            return False
+        async with asyncio.timeout(REACH_S):
+            while self.position < since.position and self.epoch == since.epoch:
+                await self._read_on.wait()
+        return self.epoch == since.epoch
 
     def start_over(self, *, trimmed: bool = False) -> None:
         """Forget the state of every key, and tell all legs; ``trimmed``: what comes next is gone, the rest holds."""
@@ -132,6 +143,12 @@ class Followed:
         before = {under: old.states.keys() for under, old in views.items()}
         for leg in list(self.legs):
             (leg.log_trimmed if trimmed else leg.epoch_changed)(before.get(leg.under, frozenset()))
+
+    def begin(self, key: Key) -> None:
+        """Tell the legs of a key, of which the log knew nothing, to send its state: it begins with a later number than 1."""
+        for leg in list(self.legs):
+            if key[: len(leg.under)] == leg.under:
+                leg.epoch_changed(frozenset())
 
     def live_view(self, under: Key) -> View | None:
         """Return the view of ``under`` if it is current; it then stands where the reader stands, or beyond."""

@@ -191,6 +191,9 @@ class LogReader:
             if entry.epoch is not None:
                 self._adopt(followed, entry.epoch)
             return 0
+        if entry.update.begins:
+            self.delivery.finish()  # between steps, so that no leg that starts over is given it besides
+            followed.begin(entry.update.key)
         self.delivery.under_way = True
         written = 0
         key = entry.update.key

@@ -115,6 +115,7 @@ class Numbering:
         superseded: bool = False,
     ) -> Update:
         seq = self._seqs.get(text, 0) + 1 if record.number is None else record.number
+        begins = seq > 1 and text not in self._seqs
         self._seqs[text] = seq
         return Update(
             key=record.key,
@@ -127,6 +128,7 @@ class Numbering:
             size=size,
             deleted=deleted,
             superseded=superseded,
+            begins=begins,
         )
 
     def _size(self, held: Mapping[str | None, object]) -> int | None:

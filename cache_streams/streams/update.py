@@ -30,6 +30,8 @@ class Update(msgspec.Struct, frozen=True, array_like=True, gc=False):
     superseded: bool = False
     more: bool = False
     """Whether the same reading changed the key once more: counts in between never stood in the cache."""
+    begins: bool = False
+    """Whether the log knew nothing of the key, which had changed before: who was told of nothing is told the state."""
 
     def extra(self) -> Extras:
         """Return the stored facts beside the canonical object; empty when there are none."""

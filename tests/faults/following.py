@@ -140,6 +140,8 @@ class Line:
         if other or (self.cursor and not frame["cursor"]):  # a log that is not there yet has no place in it
             self.epochs += 1
             self._anew()
+        elif self.stream == "agents" and self.seq == 0:
+            pass  # events older than the log were taken into it: of nothing nothing can be lost
         elif self.mode == "every" and not self.starts and self.cursor is not None:
             wrong = f"a snapshot within the epoch {self.cursor}: what was lost was not told"
         self.seq, self.data, self.starts = frame["seq"], frame["data"], False
@@ -152,9 +154,6 @@ class Line:
         if seq <= self.seq:
             return f"{seq} after {self.seq}: repeated or out of order"
         superseding = self.stream == "ohlcv"  # of an open bar only the newest state is told to who resumes
-        # Numbers of agents' rows stand in the database: taken back with a lost log, they go on where they were.
-        if self.stream == "agents" and self.seq == 0:
-            return None
         if self.mode == "every" and not superseding and seq != self.seq + 1:
             return f"{seq} after {self.seq}: lost"
         return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
 from django.db import DatabaseError
 from redis.asyncio import Redis
 
@@ -20,18 +21,22 @@ from cache_streams.agents.rights import Caller
 from cache_streams.agents.services import append_events
 from cache_streams.agents.wire import read_event
 from cache_streams.connections import ask, new_redis
+from cache_streams.layers import LoopLayer
 from cache_streams.log import Log
 from cache_streams.log_names import LogName, partition_of
 from cache_streams.metrics import ROWS_FOUND_LATE, ROWS_UNREADABLE
-from cache_streams.places import START, position
+from cache_streams.places import START, Cursor, position
+from cache_streams.protocol.native.rendition import NativeRendition
 from cache_streams.relay.leader import Relay
 from cache_streams.relay.run import configured_relay
 from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.agents import AGENTS, NOTICES, key_of
 from cache_streams.streams.declaration import Key, Record
 from cache_streams.streams.update import Update
+from cache_streams.subscription import Subscription
 from tests.counts import counted
 from tests.integration.agents.people import caller, new_user, start
+from tests.recording import RecordingOutlet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -159,6 +164,67 @@ async def test_after_a_flush_the_newest_are_there_again_and_the_rest_follows(red
     numbers = [update.seq for update in found]
     assert numbers == list(range(numbers[0], 123))
     assert len(numbers) >= 100
+
+
+async def test_a_log_that_begins_with_later_events_is_told_as_state_to_who_was_told_of_nothing(
+    redis: Redis,
+) -> None:
+    """After an empty state the number of its first event would pass for a loss, also to who resumes from that state."""
+    ann = await ann_with_run()
+    await think(ann, 60)
+    await think(ann, 60)
+    layers: Any = get_channel_layer()
+    layer: LoopLayer = layers._get_layer()
+    waiting, following = await follow(layer, ann)
+    assert numbers(await waiting.until(bool, DEADLINE_S)) == [("snapshot", 0)]
+    async with leading():
+        await logged(redis, ann, 100)
+        await think(ann)
+        first = await ends_at(waiting, 122)
+        resuming, resumed = await follow(layer, ann, since=await begun_at(redis, ann))
+        await think(ann)
+        for outlet in (waiting, resuming):
+            await ends_at(outlet, 123)
+    for told in (numbers(first)[1:], numbers(resuming.frames)):
+        assert told[0][0] == "snapshot"
+        assert told[0][1] > 1
+        assert [number for _, number in told] == list(range(told[0][1], told[0][1] + len(told)))
+    for each in (following, resumed):
+        await each.stop()
+    await layers.flush()
+
+
+async def follow(
+    layer: LoopLayer, who: Caller, since: Cursor | None = None
+) -> tuple[RecordingOutlet, Subscription]:
+    outlet, key = RecordingOutlet(), key_of(who.user_id)
+    partition = partition_of(AGENTS, key, 16)
+    subscription = layer.subscription(outlet, AGENTS, [(partition, key)], NativeRendition(AGENTS, 1, key))
+    (standing,) = await subscription.prepare({partition: since} if since else None)
+    assert standing.recovered is (True if since else None)
+    subscription.start()
+    return outlet, subscription
+
+
+async def begun_at(redis: Redis, who: Caller) -> Cursor:
+    """Return the place of the log's first entry, before everything that it carries."""
+    name = LogName("agents", partition_of(AGENTS, key_of(who.user_id), 16), "gw")
+    first = (await Log(redis, name, AGENTS).range(START, position("9" * 15), 1))[0]
+    assert first.epoch is not None
+    return Cursor(first.epoch, first.position)
+
+
+def numbers(frames: Sequence[bytes]) -> list[tuple[str, int]]:
+    return [(frame["type"], frame["seq"]) for frame in map(json.loads, frames)]
+
+
+async def ends_at(outlet: RecordingOutlet, number: int) -> list[bytes]:
+    """Return the frames once the last one has that number."""
+    return list(
+        await outlet.until(
+            lambda frames: numbers(frames)[-1:] and numbers(frames)[-1][1] == number, DEADLINE_S
+        )
+    )
 
 
 async def test_a_database_that_is_away_is_counted_and_asked_again(

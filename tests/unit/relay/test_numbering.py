@@ -262,6 +262,16 @@ def test_a_number_that_the_source_gave_is_kept() -> None:
     assert [update.seq for update in found] == [41, 42]
 
 
+def test_a_key_that_is_new_to_its_log_begins_there_unless_it_is_new_altogether() -> None:
+    def begins(first: int, **known: dict[str, int]) -> list[bool]:
+        records = [dataclasses.replace(trade(str(n)), number=n) for n in (first, first + 1)]
+        return [update.begins for update in numbered(TRADES, **known).number(records, NOW)]
+
+    assert begins(41) == [True, False]
+    assert begins(1) == [False, False]
+    assert begins(41, seqs={key_text(BTC): 39}) == [False, False]
+
+
 def test_a_number_that_the_log_holds_already_is_no_update() -> None:
     log = numbered(TRADES, seqs={key_text(BTC): 41})
     found = log.number([dataclasses.replace(trade(str(n)), number=n) for n in (40, 41, 42, 42)], NOW)
