@@ -176,12 +176,8 @@ class CatchUp:
             followed = legs[0].followed
             if followed is None or not waiting:
                 return
-            epoch, after, goal = (
-                followed.epoch,
-                min(leg.seen for leg in waiting),
-                max(leg.goal for leg in waiting),
-            )
-            page = await self._reader.pages.read(followed.log, epoch, after, goal)
+            epoch, after = followed.epoch, min(leg.seen for leg in waiting)
+            page = await self._reader.pages.read(followed.log, epoch, after, max(leg.goal for leg in waiting))
             if page is None:  # trimmed: what comes next is gone
                 self._off_log()
                 for leg in waiting:
