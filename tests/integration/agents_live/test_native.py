@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -114,4 +116,62 @@ async def test_i4_somebody_elses_run_holds_nothing_like_one_that_does_not_exist(
             answers.append((subscription, snapshot, state))
         assert answers[0] == answers[1]
         refused = await socket.refused("subscribe", stream="agents", user=str(bob.user_id))
+        assert refused["error_code"] == "FORBIDDEN"
+
+
+async def test_a_replay_tells_events_as_they_were_told_then_goes_on(
+    agents_server: LiveServer, people: People
+) -> None:
+    ann, bob, began = people(), people(), time.time()
+    async with native(agents_server, ann) as live, native(agents_server, ann) as again:
+        await live.subscribe("agents")
+        run_id = await asyncio.to_thread(ann.start)
+        await asyncio.to_thread(bob.whole_run)
+        await asyncio.to_thread(ann.whole_run)
+        sent = [await live.told(type="update") for _ in range(len(EVENTS) + 1)]
+        subscription = await again.subscribe("agents", replay={"from": began - 0.001, "speed": 1000})
+        assert began - 0.001 <= subscription["replay"]["begins_at"] <= time.time()
+        flagged = [await again.told(type="update") for _ in sent]
+        assert flagged == [{**frame, "replay": True} for frame in sent]
+        status = await again.told(type="status")
+        assert (status["state"], status["recovered"]) == ("live", True)
+        await asyncio.to_thread(ann.append, run_id, thinking("later"))
+        frame = await again.told(type="update")
+        assert (frame["data"]["reasoning"], frame["seq"], frame.get("replay")) == (
+            "later",
+            len(sent) + 1,
+            None,
+        )
+        assert await live.told(type="update") == frame
+
+
+async def test_a_replay_goes_on_after_the_cursor_of_an_event(
+    agents_server: LiveServer, people: People
+) -> None:
+    ann = people()
+    async with native(agents_server, ann) as live, native(agents_server, ann) as again:
+        await live.subscribe("agents")
+        await asyncio.to_thread(ann.whole_run)
+        sent = [await live.told(type="update") for _ in EVENTS]
+        await again.subscribe("agents", replay={"from": sent[1]["cursor"], "speed": 1000})
+        flagged = [await again.told(type="update") for _ in sent[2:]]
+        assert flagged == [{**frame, "replay": True} for frame in sent[2:]]
+        assert (await again.told(type="status"))["recovered"] is True
+
+
+async def test_runs_and_threads_and_what_others_did_are_not_replayed(
+    agents_server: LiveServer, people: People
+) -> None:
+    ann, bob = people(), people()
+    own, foreign = ann.whole_run(thread_id="t"), bob.whole_run(thread_id="t")
+    async with native(agents_server, ann) as socket:
+        replay = {"from": 0, "speed": 1000}
+        told = [
+            await socket.refused("subscribe", stream="agents", replay=replay, **part)
+            for part in ({"run": own}, {"run": foreign}, {"run": "run-that-nobody-has"}, {"thread": "t"})
+        ]
+        assert {(each["error_code"], each["field"], each["error"]) for each in told} == {
+            ("REPLAY_UNAVAILABLE", "replay", "replay: tells whole keys, no parts of them")
+        }
+        refused = await socket.refused("subscribe", stream="agents", user=str(bob.user_id), replay=replay)
         assert refused["error_code"] == "FORBIDDEN"
