@@ -32,7 +32,7 @@ class OwnKeysView(APIView):
         """Answer the keys of the caller, oldest first; of each key its beginning."""
         asked = listing.read(ListQuery, request)
         own = ApiKey.objects.filter(user=somebody(request))
-        return listing.page(request, own, asked, lambda rows: serializers.KeyRecord(rows, many=True))
+        return listing.page(request, own, asked, serializers.KeyRecord)
 
     @extend_schema(
         summary="Make an API key",

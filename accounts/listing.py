@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils.http import parse_etags
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
@@ -15,8 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.query_shapes import ListQuery
-
-Row = TypeVar("Row", bound=Model)
 
 
 def read(query: type[ListQuery], request: Request) -> dict[str, Any]:  # Any: of the fields' types
@@ -29,17 +27,17 @@ def read(query: type[ListQuery], request: Request) -> dict[str, Any]:  # Any: of
 
 def page(
     request: Request,
-    found: QuerySet[Row],
+    found: QuerySet[Any],  # Any: of whichever model
     asked: Mapping[str, Any],  # Any: as above
-    shown: Callable[[Sequence[Row]], serializers.BaseSerializer[Any]],  # Any: as the stubs have it
+    record: type[serializers.BaseSerializer[Any]],  # Any: as the stubs have it
 ) -> Response:
-    """Answer up to ``limit`` rows after the id ``after``, as an array; ``Link`` names the next part where there is one.
+    """Answer up to ``limit`` rows after the id ``after``, as an array of ``record``; ``Link`` names the next part where there is one.
 
     304 without a body when ``If-None-Match`` names the answer's ETag. One query.
     """
     limit = asked["limit"]
     rows = list(found.filter(pk__gt=asked["after"]).order_by("pk")[: limit + 1])
-    body = shown(rows[:limit]).data
+    body = record(rows[:limit], many=True).data
     digest = hashlib.blake2b(JSONRenderer().render(body), digest_size=12).hexdigest()
     headers = {"ETag": f'W/"{digest}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if len(rows) > limit:

@@ -34,9 +34,7 @@ class OwnOwnershipView(APIView):
         """Answer what is the caller's."""
         asked = listing.read(ListQuery, request)
         found = ownerships_like({"uid": somebody(request).pk})
-        return listing.page(
-            request, found, asked, lambda rows: people_shapes.OwnershipRecord(rows, many=True)
-        )
+        return listing.page(request, found, asked, people_shapes.OwnershipRecord)
 
 
 class OwnershipsView(APIView):
@@ -55,12 +53,7 @@ class OwnershipsView(APIView):
     def get(self, request: Request) -> Response:
         """Answer a part of them; ``Link`` names the next."""
         asked = listing.read(OwnershipQuery, request)
-        return listing.page(
-            request,
-            ownerships_like(asked),
-            asked,
-            lambda rows: people_shapes.OwnershipRecord(rows, many=True),
-        )
+        return listing.page(request, ownerships_like(asked), asked, people_shapes.OwnershipRecord)
 
     @extend_schema(
         operation_id="orm_ownership_grant",

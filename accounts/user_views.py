@@ -43,7 +43,7 @@ class UsersView(APIView):
     def get(self, request: Request) -> Response:
         """Answer a part of them; ``Link`` names the next."""
         asked = listing.read(UsersQuery, request)
-        return listing.page(request, users_like(asked), asked, lambda rows: people_shapes.Me(rows, many=True))
+        return listing.page(request, users_like(asked), asked, people_shapes.Me)
 
     @extend_schema(
         operation_id="orm_users_create",

@@ -1,12 +1,50 @@
-"""Fixtures of the integration tests: a second gateway with other settings, and collectors that write into their Redis."""
+"""Fixtures of the integration tests: parts of this process over a Redis, a second gateway, and collectors that write."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
+from cache_streams.connections import new_redis
+from cache_streams.layers import LoopLayer
+from cache_streams.relay.run import configured_relay
+from cache_streams.server.embedded_redis import EmbeddedRedis
 from tests.integration.wire.collector import Collector
 from tests.live import LiveServer, live_server
+
+LEADING_DEADLINE_S = 60.0
+
+
+@pytest.fixture
+async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[AsyncRedis]:
+    """A client of an empty Redis."""
+    client = new_redis()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
+    """The channel layer of this loop."""
+    outer: Any = get_channel_layer()
+    yield outer._get_layer()
+    await outer.flush()
+
+
+@pytest.fixture
+async def relay(redis: AsyncRedis) -> AsyncIterator[None]:
+    """A relay that leads, in this loop."""
+    running = configured_relay()
+    task = asyncio.create_task(running.run())
+    async with asyncio.timeout(LEADING_DEADLINE_S):
+        await running.leading.wait()
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from redis.asyncio import Redis
 
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.layers import LoopLayer
 from cache_streams.metrics import NEW_EPOCHS
 from cache_streams.protocol.native.rendition import NativeRendition
@@ -18,7 +17,6 @@ from cache_streams.protocol.rendition import Rendition
 from cache_streams.protocol.rpc.renditions import BALANCE_UPDATES
 from cache_streams.relay.leader import Relay
 from cache_streams.relay.run import configured_relay
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams import by_name
 from cache_streams.streams.declaration import Mode
 from cache_streams.subscription import Subscription
@@ -28,20 +26,6 @@ DEADLINE_S = 60.0
 OF_RELAY = "gw:{relay}*"
 
 Frame = dict[str, Any]  # Any: JSON of a frame
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
-    outer: Any = get_channel_layer()
-    yield outer._get_layer()
-    await outer.flush()
 
 
 @asynccontextmanager

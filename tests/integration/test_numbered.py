@@ -122,13 +122,6 @@ def event(number: int) -> dict[str, Any]:  # Any: JSON
 
 
 @pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
 async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
     outer: Any = get_channel_layer()  # Any: what CHANNEL_LAYERS names
     inner = outer._get_layer()

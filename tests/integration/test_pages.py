@@ -13,7 +13,6 @@ from redis.asyncio import Redis
 
 from cache_streams import pages
 from cache_streams.batches import batched
-from cache_streams.connections import new_redis
 from cache_streams.layers import LoopLayer
 from cache_streams.log import Log
 from cache_streams.log_entries import encode_update
@@ -33,13 +32,6 @@ MARKET = ("kraken", "BTC/USDC")
 EPOCH = "E"
 NAME = LogName("trades", "kraken", "gw")
 DEADLINE_S = 60.0
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

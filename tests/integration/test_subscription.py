@@ -5,7 +5,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -82,31 +82,6 @@ class Follower:
 
     def _name(self, seq: int, element: str | None) -> Any:
         return seq if self.kind is Kind.TAIL else element
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-async def layer(fresh_redis: EmbeddedRedis) -> AsyncIterator[LoopLayer]:
-    outer: Any = get_channel_layer()
-    yield outer._get_layer()
-    await outer.flush()
-
-
-@pytest.fixture
-async def relay(redis: Redis) -> AsyncIterator[None]:
-    running = configured_relay()
-    task = asyncio.create_task(running.run())
-    async with asyncio.timeout(DEADLINE_S):
-        await running.leading.wait()
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def write_tickers(redis: Redis, count: int) -> None:

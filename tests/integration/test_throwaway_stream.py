@@ -15,12 +15,11 @@ from django.test import AsyncClient, override_settings
 from redis.asyncio import Redis
 
 from accounts.models import User
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.middleware import TokenAuthMiddleware
 from cache_streams.relay.run import configured_relay
 from cache_streams.rest.urls import cache_routes
 from cache_streams.routing import websocket_routes
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.server.frames import GatewayWebSocketProtocol
 from cache_streams.streams import REGISTRY, by_name
 from cache_streams.streams.declaration import Audience, HashFields, Kind, Mode, Names, Record, Stream
@@ -58,13 +57,6 @@ def stream(request: pytest.FixtureRequest) -> Iterator[Stream]:
     by_name[declared.name] = declared
     yield declared
     del by_name[declared.name]
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.log import Log
 from cache_streams.log_names import LogName
 from cache_streams.metrics import APPEND_REFUSED
@@ -16,7 +16,6 @@ from cache_streams.places import START, position
 from cache_streams.relay import lease
 from cache_streams.relay.leader import Relay
 from cache_streams.relay.run import configured_relay
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.trades import TRADES
 from cache_streams.streams.update import Update
 
@@ -24,13 +23,6 @@ DEADLINE_S = 60.0
 FOR_EVER_S = 3600.0
 COUNT = 50
 REASONS = ("fenced", "moved")
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
 
 
 @asynccontextmanager

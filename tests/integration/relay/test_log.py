@@ -1,27 +1,17 @@
 """The log against a real Redis: fences, epochs, snapshots, retention."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from redis.asyncio import Redis
 
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.log import Fenced, Log, Moved, Verdict
 from cache_streams.log_names import LogName
 from cache_streams.places import START, entry_id, position
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.declaration import Stream
 from cache_streams.streams.orders import ORDERS
 from cache_streams.streams.tickers import TICKERS
 from cache_streams.streams.trades import TRADES
 from cache_streams.streams.update import Update
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
 
 
 def log_of(redis: Redis, stream: Stream, partition: str = "kraken") -> Log:

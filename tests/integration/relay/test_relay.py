@@ -2,43 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
 
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.log import Log
 from cache_streams.log_entries import LogEntry
 from cache_streams.log_names import LogName, partition_of
 from cache_streams.metrics import APPEND_REFUSED
 from cache_streams.places import START, position
 from cache_streams.relay.run import configured_relay
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams import REGISTRY, by_name
 from cache_streams.streams.orders import ORDERS
 from cache_streams.streams.update import Update
 
 DEADLINE_S = 30.0
 BAR = (1_700_000_000, 1, 3, 1, 2, 5)
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-async def relay(redis: Redis) -> AsyncIterator[None]:
-    running = configured_relay()
-    task = asyncio.create_task(running.run())
-    async with asyncio.timeout(DEADLINE_S):
-        await running.leading.wait()
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def trade(trade_id: int) -> str:

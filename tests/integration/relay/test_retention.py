@@ -12,14 +12,13 @@ import structlog
 from pytest_django import Settings
 from redis.asyncio import Redis
 
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.log_names import key_text
 from cache_streams.metrics import LOG_BYTES, LOG_BYTES_BUDGET, LOG_ENTRIES
 from cache_streams.relay import term
 from cache_streams.relay.retention import Retention
 from cache_streams.relay.run import configured_relay
 from cache_streams.relay.store import Store
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.declaration import Record
 from cache_streams.streams.trades import TRADES, Trade
 
@@ -31,13 +30,6 @@ MANY = 100_000
 NODE = 100
 """Entries that Redis keeps together: an append drops old ones by the node."""
 BUDGET = 1_000_000
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from cache_streams.agents.models import AgentEvent, AgentRun, AgentUserLog
 from cache_streams.agents.rights import Caller
 from cache_streams.agents.services import append_events
 from cache_streams.agents.wire import read_event
-from cache_streams.connections import ask, new_redis
+from cache_streams.connections import ask
 from cache_streams.layers import LoopLayer
 from cache_streams.log import Log
 from cache_streams.log_names import LogName, partition_of
@@ -29,7 +29,6 @@ from cache_streams.places import START, Cursor, position
 from cache_streams.protocol.native.rendition import NativeRendition
 from cache_streams.relay.leader import Relay
 from cache_streams.relay.run import configured_relay
-from cache_streams.server.embedded_redis import EmbeddedRedis
 from cache_streams.streams.agents import AGENTS, NOTICES, key_of
 from cache_streams.streams.declaration import Key, Record
 from cache_streams.streams.update import Update
@@ -42,13 +41,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DEADLINE_S = 60.0
 THINKING = {"type": "agent_thinking", "reasoning": "Hm."}
-
-
-@pytest.fixture
-async def redis(fresh_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
-    client = new_redis()
-    yield client
-    await client.aclose()
 
 
 @asynccontextmanager
