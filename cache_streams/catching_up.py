@@ -190,8 +190,7 @@ class CatchUp:
                 for leg in waiting:
                     leg.needs_snapshot = True
                 return
-            self._writer.begin(self._batches(page, waiting, found, epoch))
-            await self._writer.finish()
+            await self._writer.write(self._batches(page, waiting, found, epoch))
             for leg, own in zip(waiting, found, strict=True):
                 leg.passed(len(own), page.until)
             if self._outlet.paused:

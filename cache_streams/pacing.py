@@ -28,6 +28,11 @@ class PacedWriter:
             written += batch.size
         self.rest = ()
 
+    async def write(self, batches: Sequence[Batch]) -> None:
+        """Write batches as the outlet takes them; nothing while it is full. ``rest`` must be empty before."""
+        self.rest = batches
+        await self.finish()
+
     async def finish(self) -> None:
         """Write the rest as the outlet takes it."""
         while self.rest:

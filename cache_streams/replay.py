@@ -62,7 +62,7 @@ class Replay:
         speed: float,
         live: Callable[[Subscription, bool], None],
     ) -> None:
-        self._outlet, self._rendition, self._live = outlet, rendition, live
+        self._rendition, self._live = rendition, live
         self.speed = speed
         self._subscriptions = list(subscriptions)
         self._stream = subscriptions[0].stream.name
@@ -150,9 +150,7 @@ class Replay:
     async def _tell(self, *, spaced: bool = True) -> None:
         """Tell what is due as it becomes due, all of it up to where each track ends. Raises: Lost."""
         while due := await self._due(spaced=spaced):
-            await self._outlet.writable()
-            self._writer.begin(batched(due))
-            await self._writer.finish()
+            await self._writer.write(batched(due))
             for track in self._tracks:
                 track.settle()
         for track in self._tracks:

@@ -181,6 +181,31 @@ async def test_a_crowd_that_resumes_from_one_place_is_told_frames_that_were_made
     assert told("read") - read == 3
 
 
+async def test_an_outlet_that_fills_while_a_page_is_read_is_told_nothing_of_it_before_it_drained(
+    redis: Redis, layer: LoopLayer
+) -> None:
+    places = await written(redis, PAGE)
+    resumed, read = resuming(layer, Counting()), told("read")
+    await resumed.prepare({"kraken": Cursor(EPOCH, places[9])})
+    outlet = resumed.outlet
+    assert isinstance(outlet, RecordingOutlet)
+    reading = layer.reader.pages._reading.setdefault(NAME.log, asyncio.Lock())
+    async with asyncio.timeout(DEADLINE_S):
+        async with reading:
+            resumed.start(snapshot=False)
+            while not reading._waiters:
+                await asyncio.sleep(0)
+            outlet.fill()
+        while told("read") == read:
+            await asyncio.sleep(0.01)
+        assert not outlet.frames
+        outlet.drain()
+        while not resumed.hot:
+            await asyncio.sleep(0.01)
+    assert outlet.frames == [b"%d" % seq for seq in range(11, PAGE + 1)]
+    await resumed.stop()
+
+
 async def test_only_so_many_write_in_one_loop_step() -> None:
     turns = asyncio.Semaphore(TURNS)
     steps: list[int] = []
