@@ -1,7 +1,6 @@
 """One worker process: uvicorn on the listening socket that the supervisor handed down."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from cache_streams.health import STOPPING
 from cache_streams.operators.answering import loop_listener
 from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
+from cache_streams.server.garbage import collect_seldom
 from cache_streams.sessions import loop_sessions
 
 # Below the supervisor's patience, so that a worker ends itself before it is killed.
@@ -23,8 +23,6 @@ _DRAIN_S = 25
 # As above, from the signal on: DRAIN_NOTICE_S and DRAIN_S are at most 25 together, which leaves 2 for the closes.
 _LEAVE_S = 27.0
 _RUNS_S = 5.0
-_COLLECT_AFTER = (20_000, 20, 50)
-"""Objects made, and collections of the younger generation, after which the garbage collector looks."""
 
 logger = structlog.get_logger(__name__)
 
@@ -49,7 +47,7 @@ class _Worker(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _collect_seldom()
+        collect_seldom()
         if self.started:
             os.write(self._ready, b"%d\n" % os.getpid())
 
@@ -98,10 +96,3 @@ async def _end_runs() -> None:
             await loop_runs().close()
     except TimeoutError:
         logger.warning("agent runs were not ended in time", limit_s=_RUNS_S)
-
-
-def _collect_seldom() -> None:
-    """Leave what the start has made to itself, and look for cycles less often: a quarter of a connect's time was this."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from cache_streams.relay.run import run_relay
 from cache_streams.scraping import ALONE, telling
+from cache_streams.server.garbage import collect_seldom
 from cache_streams.server.listener import AddressRefusedError, listening_socket
 from cache_streams.server.metrics_port import metrics_port
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         self, *args: Any, metrics: Path | None, name: str, ready: int | None, **options: Any
     ) -> None:  # Any: Django's signature
         """Lead whenever the lease is free."""
+        collect_seldom()
         with (
             metrics_port(self._listener(options["host"], options["port"])),
             asyncio.Runner(loop_factory=_loop_factory()) as runner,

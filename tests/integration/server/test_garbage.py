@@ -1,11 +1,11 @@
-"""What a worker does to its own process."""
+"""How seldom workers and relay look for cycles."""
 
 import gc
 from collections.abc import Iterator
 
 import pytest
 
-from cache_streams.server import worker
+from cache_streams.server.garbage import COLLECT_AFTER, collect_seldom
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def collector() -> Iterator[None]:
 
 def test_what_the_start_made_is_no_work_of_later_collections(collector: None) -> None:
     made_at_start = [[number] for number in range(1000)]
-    worker._collect_seldom()
+    collect_seldom()
     assert gc.get_freeze_count() >= len(made_at_start)
     assert not any(each is made_at_start for each in gc.get_objects())
 
@@ -34,7 +34,7 @@ def test_cycles_that_come_later_are_still_collected(collector: None) -> None:
         def __del__(self) -> None:
             Cycle.alive -= 1
 
-    worker._collect_seldom()
-    for _ in range(2 * worker._COLLECT_AFTER[0]):
+    collect_seldom()
+    for _ in range(2 * COLLECT_AFTER[0]):
         Cycle()
-    assert Cycle.alive <= worker._COLLECT_AFTER[0]
+    assert Cycle.alive <= COLLECT_AFTER[0]
