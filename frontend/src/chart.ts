@@ -26,7 +26,7 @@ const IN_VIEW = 90;
 
 export class Chart implements Sink<Bar> {
   readonly panel: Panel;
-  readonly #room = el("div", { class: "chart", role: "img", tabindex: 0 });
+  readonly #room = el("div", { class: "chart", role: "img", tabindex: 0, "aria-label": "Candles" });
   readonly #chart: IChartApi;
   readonly #candles: ISeriesApi<"Candlestick">;
   readonly #volumes: ISeriesApi<"Histogram">;
@@ -112,11 +112,12 @@ export class Chart implements Sink<Bar> {
       this.#candles.update(asCandle(last));
       this.#volumes.update(this.#asVolume(last));
     }
+    const told = last ? `last ${fixed(last.close, priceDecimals(last.close))}` : "none yet";
+    const text = `Candles of ${this.#key}, ${this.#timeframe}, ${told}`;
+    if (this.#room.ariaLabel !== text) this.#room.ariaLabel = text;
     if (!last) return;
     if (!this.#framed) this.#frame(all.length, last);
     this.#room.dataset["close"] = String(last.close);
-    const text = `Candles of ${this.#key}, ${this.#timeframe}, last ${fixed(last.close, priceDecimals(last.close))}`;
-    if (this.#room.ariaLabel !== text) this.#room.ariaLabel = text;
   };
 
   /** Choose what is in view, once for each market. */

@@ -6,6 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenDashboard
+from tests.browser.dashboard import Dashboard
+from tests.browser.market import Deployment
 from tests.live import BASE
 
 AXE = (BASE / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
@@ -38,6 +40,17 @@ async def test_axe_finds_no_serious_fault(open_dashboard: OpenDashboard, scheme:
     await opened.log_in()
     await expect(opened.page.locator("[data-stream=orders]").first).to_be_visible()
     assert await faults(opened.page) == []
+
+
+async def test_a_chart_without_candles_has_a_name_as_well(
+    own_dashboard: Dashboard, deployment: Deployment
+) -> None:
+    deployment.tick("kraken", "BARE/USDC", 1.0)
+    await own_dashboard.choose("kraken", "BARE/USDC")
+    chart = own_dashboard.page.locator("#chart .chart")
+    await expect(chart).to_have_attribute("data-candles", "0")
+    await expect(chart).to_have_attribute("aria-label", "Candles of kraken:BARE/USDC, 1m, none yet")
+    assert await faults(own_dashboard.page) == []
 
 
 @pytest.mark.parametrize("width", [320, 390, 800])
