@@ -19,7 +19,8 @@ from accounts.models import User
 from accounts.security_log import credential_refused
 from accounts.selectors import active_user, token_user
 from accounts.services import authenticate_by_password
-from accounts.tokens import AccessClaims, TokenRefused, verify_access_token
+from accounts.signatures import TokenRefused
+from accounts.tokens import AccessClaims, verify_access_token
 
 if TYPE_CHECKING:  # DRF's views read the settings that name this module
     from rest_framework.views import APIView

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from accounts.models import RevokedToken, TokenFamily, User
 from accounts.selectors import stored_jti, token_user
+from accounts.signatures import TokenRefused
 from accounts.tokens import (
     AccessClaims,
     RefreshClaims,
-    TokenRefused,
     issue_access_token,
     issue_refresh_token,
     verify_refresh_token,

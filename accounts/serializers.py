@@ -16,7 +16,8 @@ from accounts.models import (
     User,
     is_scopes,
 )
-from accounts.tokens import TOKEN_CHARACTERS_MAX, AccessClaims
+from accounts.signatures import TOKEN_CHARACTERS_MAX
+from accounts.tokens import AccessClaims
 
 PASSWORD_CHARACTERS_MAX = 4096
 

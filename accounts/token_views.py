@@ -17,14 +17,9 @@ from accounts.keys import KeyClaims
 from accounts.parsers import StrictJSONParser
 from accounts.request_throttles import TicketThrottle
 from accounts.security_log import credential_refused
+from accounts.signatures import TokenRefused
 from accounts.tickets import TICKET_TTL_S, Ticket, TicketsUnavailable, issue_ticket
-from accounts.tokens import (
-    AccessClaims,
-    RefreshClaims,
-    TokenRefused,
-    verify_access_token,
-    verify_refresh_token,
-)
+from accounts.tokens import AccessClaims, RefreshClaims, verify_access_token, verify_refresh_token
 
 
 class PublicView(APIView):

@@ -1,51 +1,31 @@
 """Access tokens: one function verifies them for sockets and REST alike, one issues them.
 
 simplejwt's token classes cannot do it: ``AccessToken`` refuses tokens without ``jti`` and type, which other services of
-a deployment sign with the shared secret, and ``UntypedToken`` accepts refresh tokens. Its ``TokenBackend`` prepares the
-secret and signs, PyJWT's algorithm checks the signature; every rule about header and claims is here, so that it can be
-read, and tested with a clock of the test's own.
+a deployment sign with the shared secret, and ``UntypedToken`` accepts refresh tokens. Every rule about claims is here, so
+that it can be read, and tested with a clock of the test's own; shape, header and signature: ``accounts.signatures``.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
 import uuid
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from jwt import PyJWS
-from jwt.algorithms import Algorithm
-from rest_framework_simplejwt.backends import TokenBackend
+
+from accounts.signatures import TokenRefused, backend, signed_claims
 
 if TYPE_CHECKING:
     from accounts.models import User
 
-TOKEN_CHARACTERS_MAX = 4096
 CLOCK_SKEW_S = 30.0
 FOREIGN_LIFETIME_S = 86_400.0
 USER_ID_MAX = 2**63 - 1
-_SHAPE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 _DIGITS = re.compile(r"[0-9]{1,19}")
-_IMPOSSIBLE_TAIL = 1  # base64 text of 4n + 1 characters encodes nothing
-
-Code = Literal["AUTH_MALFORMED", "AUTH_INVALID"]
-Reason = Literal["length", "shape", "header", "signature", "time", "type", "user", "claim", "family"]
-
-
-class TokenRefused(Exception):
-    """A token that proves nothing; carries a ``code`` for clients and a ``reason`` for metrics, never token text."""
-
-    def __init__(self, code: Code, reason: Reason) -> None:
-        super().__init__(code)
-        self.code: Code = code
-        self.reason: Reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +118,12 @@ def issue_access_token(user: User, minutes: int | None = None, *, family: str | 
     }
     if family is not None:
         claims["sid"] = family
-    return _backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).encode(claims)
+    return backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).encode(claims)
 
 
 def issue_refresh_token(user: User, *, family: str, jti: str, expires_at: float) -> str:
     """Return a refresh token, which opens nothing and is good for one new pair of tokens."""
-    return _backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).encode(
+    return backend(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY).encode(
         {
             "sub": user.mail,
             "user_id": user.pk,
@@ -162,68 +142,8 @@ def _now() -> float:
 
 def _verified(raw: str, now: float | None) -> tuple[Mapping[str, object], float]:
     """Return the payload of any token of this deployment, and its end."""
-    _check_shape(raw)
-    claims = _signed_claims(raw)
+    claims = signed_claims(raw)
     return claims, _check_times(claims, time.time() if now is None else now)
-
-
-def _check_shape(raw: str) -> None:
-    if len(raw) > TOKEN_CHARACTERS_MAX:
-        raise TokenRefused("AUTH_MALFORMED", "length")
-    if not _SHAPE.fullmatch(raw) or any(len(part) % 4 == _IMPOSSIBLE_TAIL for part in raw.split(".")):
-        raise TokenRefused("AUTH_MALFORMED", "shape")
-
-
-def _signed_claims(raw: str) -> Mapping[str, object]:
-    """Return the payload once header and signature hold, judging of its claims what PyJWT judges of any: ``sub`` and ``jti``.
-
-    PyJWT's own way in reads header and secret anew for each token, which costs more than all that is done here.
-    """
-    header_text, payload_text, signature_text = raw.split(".")
-    header = _object(_decoded(header_text, "header"), "header")
-    if header.get("alg") != settings.JWT_ALGORITHM or "crit" in header or header.get("b64") is False:
-        raise TokenRefused("AUTH_INVALID", "header")
-    if not isinstance(header.get("kid", ""), str):
-        raise TokenRefused("AUTH_INVALID", "header")
-    algorithm, key = _verifier(settings.JWT_ALGORITHM, settings.JWT_SECRET_KEY)
-    signed = f"{header_text}.{payload_text}".encode("ascii")
-    if not algorithm.verify(signed, key, _decoded(signature_text, "signature")):
-        raise TokenRefused("AUTH_INVALID", "signature")
-    claims = _object(_decoded(payload_text, "signature"), "signature")
-    if not all(isinstance(claims.get(name, ""), str) for name in ("sub", "jti")):
-        raise TokenRefused("AUTH_INVALID", "claim")
-    return claims
-
-
-def _object(text: bytes, reason: Reason) -> Mapping[str, object]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        raise TokenRefused("AUTH_INVALID", reason) from None  # the cause quotes the token
-    if not isinstance(found, dict):
-        raise TokenRefused("AUTH_INVALID", reason)
-    return found
-
-
-@lru_cache(maxsize=4)
-def _verifier(
-    name: str, secret: str
-) -> tuple[Algorithm, Any]:  # Any: whatever the algorithm makes of a secret
-    """Return PyJWT's implementation of an algorithm, and the secret as simplejwt prepares it for that."""
-    return PyJWS().get_algorithm_by_name(name), _backend(name, secret).prepared_signing_key
-
-
-@lru_cache(maxsize=4)
-def _backend(algorithm: str, secret: str) -> TokenBackend:
-    return TokenBackend(algorithm, signing_key=secret)
-
-
-def _decoded(part: str, reason: Reason) -> bytes:
-    """Return the bytes of one part, which has one spelling: spare bits that are set would make a second one."""
-    decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    if urlsafe_b64encode(decoded).rstrip(b"=") != part.encode("ascii"):
-        raise TokenRefused("AUTH_INVALID", reason)
-    return decoded
 
 
 def _check_times(claims: Mapping[str, object], now: float) -> float:

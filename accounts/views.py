@@ -19,7 +19,8 @@ from accounts.authentication import bearer_token, user_by_password
 from accounts.errors import Refused
 from accounts.parsers import StrictJSONParser
 from accounts.security_log import credential_refused
-from accounts.tokens import TokenRefused, issue_access_token, verify_access_token
+from accounts.signatures import TokenRefused
+from accounts.tokens import issue_access_token, verify_access_token
 
 INVALID_TOKEN = "Invalid authentication token"  # noqa: S105 - a text for people
 INVALID_PAYLOAD = "Invalid token payload"

@@ -17,9 +17,10 @@ from redis.exceptions import RedisError
 from accounts.identity import Identity
 from accounts.keys import KeyClaims, digest_of, good_keys, key_claims
 from accounts.selectors import identity_of, stored_jti
+from accounts.signatures import TokenRefused
 from accounts.standing import revocations, revoked_among
 from accounts.tickets import TICKET_CHARACTERS_MAX, Ticket, parse_ticket, ticket_key
-from accounts.tokens import AccessClaims, TokenRefused, issued_before, verify_access_token
+from accounts.tokens import AccessClaims, issued_before, verify_access_token
 from cache_streams.carriers import CarrierRefused, Offer, carried_key, carried_ticket, carried_token
 from cache_streams.connections import ask, shared_redis
 from cache_streams.recent import AuthenticationUnavailable, Recent

@@ -77,24 +77,7 @@ class Term:
         """By key of the layout: most notices are of keys that were noticed before."""
         self.row_lanes: list[RowLane] = []
         for stream in registry:
-            store = Store(
-                redis,
-                stream,
-                prefix=options.prefix,
-                shards=options.shards,
-                max_entries=options.max_entries,
-                fence=fence,
-                known=known,
-            )
-            self._stores[stream.name] = store
-            archive = options.archives.get(stream.name)
-            if isinstance(stream.layout, Rows) and archive is not None:
-                self.row_lanes.append(self._row_lane(stream.layout, store, archive))
-            watch = self._watch(stream, store)
-            if watch is not None:
-                self.lanes.append(
-                    Lane(redis, watch, store, self._learn if stream.name == "tickers" else None)
-                )
+            self._carry(stream, fence)
         self.retention = Retention(
             redis,
             options.prefix,
@@ -111,13 +94,32 @@ class Term:
             on_reset=self._on_reset,
         )
 
+    def _carry(self, stream: Stream, fence: int) -> None:
+        """Make the store of a stream, and the lanes that fill it."""
+        store = Store(
+            self._redis,
+            stream,
+            prefix=self._options.prefix,
+            shards=self._options.shards,
+            max_entries=self._options.max_entries,
+            fence=fence,
+            known=self._known,
+        )
+        self._stores[stream.name] = store
+        archive = self._options.archives.get(stream.name)
+        if isinstance(stream.layout, Rows) and archive is not None:
+            self.row_lanes.append(self._row_lane(stream.layout, store, archive))
+        watch = self._watch(stream, store)
+        if watch is not None:
+            learn = self._learn if stream.name == "tickers" else None
+            self.lanes.append(Lane(self._redis, watch, store, learn))
+
     async def claim(self) -> None:
         """Claim every log there is."""
         members = await ask(self._redis, "SMEMBERS", logs_key(self._options.prefix))
         listed = {tuple(member.decode().split("\n", 1)) for member in members}
-        for name, partition in listed | set(
-            self._known
-        ):  # a known log that is not listed was lost with its Redis
+        # A known log that is not listed was lost with its Redis.
+        for name, partition in listed | set(self._known):
             if name in self._stores:
                 await self._stores[name].hold(partition)
 

@@ -96,16 +96,21 @@ def list_view(stream: Stream, depth: int) -> type[ListView]:
     name = f"{stream.name.title()}List{depth}View"
     if depth or stream.name not in ENTRIES:
         return extend_schema_view(get=schema)(type(name, (ListView,), {"stream": stream}))
-    shape_of_batch = batch(stream.name)
-    published = extend_schema(
+    return extend_schema_view(get=schema)(_published(stream, name))
+
+
+def _published(stream: Stream, name: str) -> type[ListView]:
+    """Return the view that lists all keys of ``stream`` and lets producers write them."""
+    shape = batch(stream.name)
+    schema = extend_schema(
         operation_id=f"cache_{stream.name}_publish",
         summary=f"Publish into {stream.name}, in the format of the cache: all entries, or none",
         tags=["publish"],
-        request=shape_of_batch,
+        request=shape,
         responses={200: Published, 409: refusal("The cache holds something of another type there.")},
     )
-    view = type(name, (PublishView, ListView), {"stream": stream, "batch": shape_of_batch})
-    return extend_schema_view(get=schema, post=published)(view)
+    view = type(name, (PublishView, ListView), {"stream": stream, "batch": shape})
+    return extend_schema_view(post=schema)(view)
 
 
 def add_payloads(result: Json, **rest: object) -> Json:

@@ -67,11 +67,8 @@ def parser() -> argparse.ArgumentParser:
         "top",
         "a live table of markets with age and rate, and of streams with lag; q or Ctrl-C ends it",
     ).add_argument("exchanges", nargs="*", metavar="EXCHANGE", help="whose markets; all if left out")
-    _command(
-        commands,
-        "doctor",
-        "examine address, credentials, clock, latency and permissions, and say what is wrong",
-    )
+    what_is_examined = "examine address, credentials, clock, latency and permissions, and say what is wrong"
+    _command(commands, "doctor", what_is_examined)
     return whole
 
 

@@ -15,14 +15,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from accounts.tokens import (
-    TOKEN_CHARACTERS_MAX,
-    USER_ID_MAX,
-    AccessClaims,
-    TokenRefused,
-    issue_access_token,
-    verify_access_token,
-)
+from accounts.signatures import TOKEN_CHARACTERS_MAX, TokenRefused
+from accounts.tokens import USER_ID_MAX, AccessClaims, issue_access_token, verify_access_token
 
 NOW = 1_795_222_000.0
 HEADER = {"alg": "HS256", "typ": "JWT"}
