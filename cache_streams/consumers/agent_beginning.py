@@ -55,12 +55,15 @@ def read_asked(params: Mapping[str, Json]) -> Asked:
     return asked
 
 
-def begin(caller: Caller, asked: Asked) -> Beginning:
-    """Return where to begin. Raises: AgentRefused (FORBIDDEN, RUN_NOT_FOUND, INVALID_CURSOR)."""
+def begin(caller: Caller, asked: Asked, welcomed: Standing | None = None) -> Beginning:
+    """Return where to begin: where the log stands, or stood when it was told in the welcome.
+
+    Raises: AgentRefused (FORBIDDEN, RUN_NOT_FOUND, INVALID_CURSOR).
+    """
     reading(caller)
     if asked.run_id is not None:
         own_run(caller, asked.run_id)
-    standing = standing_of(caller)
+    standing = welcomed or standing_of(caller)
     if asked.after is None:
         return Beginning(asked, standing.last, standing.last, None, standing.log_id)
     query = bodies.PageQuery(asked.after, 1, asked.log_id)

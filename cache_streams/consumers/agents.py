@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 
 from cache_streams.agents.refusals import AgentRefused, Invalid
 from cache_streams.agents.rights import Caller
+from cache_streams.agents.selectors import Standing
 from cache_streams.consumers.agent_beginning import active_runs, begin, read_asked, standing_of
 from cache_streams.consumers.agent_feed import AgentFeed
 from cache_streams.consumers.agent_patience import Patience, Verdict
@@ -91,7 +92,7 @@ class AgentsConsumer(SocketConsumer):
         if caller.may("read"):
             query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=_QUERY_FIELDS)
             asked = {name: values[-1] for name, values in query.items()}
-            await self._guarded(Request("subscribe", asked), replying=False)
+            await self._guarded(Request("subscribe", asked), welcomed=standing)
 
     async def closed(self) -> None:
         if self._pulse is not None:
@@ -144,10 +145,13 @@ class AgentsConsumer(SocketConsumer):
             return
         await self._guarded(request)
 
-    async def _guarded(self, request: Request, *, replying: bool = True) -> None:
-        """Answer a request, or say why not."""
+    async def _guarded(self, request: Request, *, welcomed: Standing | None = None) -> None:
+        """Answer a request, or say why not.
+
+        ``welcomed``: the request stood in the handshake; it gets no reply, and its stream begins where the welcome said.
+        """
         try:
-            result = await self._answer(request)
+            result = await self._answer(request, welcomed)
         except BadFrame as bad:
             self._refuse(bad.code, bad.text, request)
         except Invalid as invalid:
@@ -161,11 +165,11 @@ class AgentsConsumer(SocketConsumer):
             self._refuse("INTERNAL_ERROR", "This request failed.", request)
         else:
             self._patience.answered()
-            if result is not None and replying:
+            if result is not None and welcomed is None:
                 self._say(frames.Reply(request_id=request.request_id, action=request.action, result=result))
             self._feed.start()
 
-    async def _answer(self, request: Request) -> Mapping[str, Json] | None:
+    async def _answer(self, request: Request, welcomed: Standing | None) -> Mapping[str, Json] | None:
         """Return the result that a reply carries; None when the request was answered by a frame of its own kind."""
         match request.action:
             case "ping" | "heartbeat" | "noise":
@@ -175,7 +179,7 @@ class AgentsConsumer(SocketConsumer):
                 return {"cursor": request.params.get("cursor")}
             case "subscribe":
                 asked = read_asked(request.params)
-                beginning = await self._requests.asking(lambda caller: begin(caller, asked))
+                beginning = await self._requests.asking(lambda caller: begin(caller, asked, welcomed))
                 await self._feed.follow(beginning)
                 return {"cursor": beginning.told, "tail": beginning.until}
             case "unsubscribe":

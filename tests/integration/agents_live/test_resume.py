@@ -246,3 +246,24 @@ async def test_r1_a_cursor_that_cannot_be_is_told_so_and_closed(
         assert await one.closed() == (4400, "invalid_cursor")
     assert one.others[-1]["error_code"] == "INVALID_CURSOR"
     assert one.events == []
+
+
+async def test_a_stream_begins_right_after_the_tail_that_its_welcome_told(
+    agents_server: LiveServer, people: People
+) -> None:
+    user = people()
+    run_id, ended = user.start(), asyncio.Event()
+
+    def produce() -> None:
+        while not ended.is_set():
+            user.append(run_id, thinking())
+
+    producing = asyncio.create_task(asyncio.to_thread(produce))
+    try:
+        for _ in range(40):  # some of them are opened just when an event is stored
+            async with console(agents_server, user.token or "") as one:
+                first = (await one.told(1))[0]["cursor"]
+                assert first == one.others[0]["log"]["tail"] + 1
+    finally:
+        ended.set()
+        await producing
