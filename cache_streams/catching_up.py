@@ -185,11 +185,11 @@ class CatchUp:
                 return
             if followed.epoch != epoch:
                 return  # the reader told the legs to start over meanwhile
-            found = [page.after_position(leg.seen, leg.under) for leg in waiting]
-            if any(entry.update is not None and entry.update.begins for entry in chain(*found)):
+            if any(page.begins(leg.seen, leg.under) for leg in waiting):
                 for leg in waiting:
                     leg.needs_snapshot = True
                 return
+            found = [page.after_position(leg.seen, leg.under) for leg in waiting]
             await self._writer.write(self._batches(page, waiting, found, epoch))
             for leg, own in zip(waiting, found, strict=True):
                 leg.passed(len(own), page.until)

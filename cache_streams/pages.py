@@ -30,6 +30,9 @@ class Page:
         self.after, self.until, self.entries = after, until, entries
         self.bytes = sum(len(entry.update.data) for entry in entries if entry.update is not None)
         self._positions = [entry.position for entry in entries]
+        self._begun = [
+            (e.position, e.update.key) for e in entries if e.update is not None and e.update.begins
+        ]
         self._under: dict[Key, tuple[list[Position], list[LogEntry]]] = {}
         self.rendered: dict[tuple[Rendition, Position], Sequence[bytes]] = {}
         """What an entry became, by what was made of it; only of renditions that many share."""
@@ -51,6 +54,10 @@ class Page:
             self._under[under] = [entry.position for entry in kept], kept
         positions, kept = self._under[under]
         return kept[bisect_right(positions, seen) :]
+
+    def begins(self, seen: Position, under: Key) -> bool:
+        """Return whether after ``seen`` the log begins with a key under ``under``, which had changed before."""
+        return any(at > seen and key[: len(under)] == under for at, key in self._begun)
 
     @property
     def superseded(self) -> frozenset[Position]:

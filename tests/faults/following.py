@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -23,7 +24,7 @@ APPENDED = ("trades", "agents")
 VOLATILE = {"timestamp", "age_s", "stale", "updated", "heartbeat", "last_update"}
 
 
-class Client:
+class Client(ABC):
     """One socket that is opened again whenever it ends; what broke the law stands in ``faults``."""
 
     def __init__(self, stand: Stand, path: str, receive_buffer: int | None = None) -> None:
@@ -77,12 +78,12 @@ class Client:
             frame = json.loads(await connection.recv())
             self.take(frame)
 
-    async def opened(self, connection: ClientConnection) -> None:
+    async def opened(self, connection: ClientConnection) -> None:  # noqa: B027  # some clients ask for nothing
         """Ask for what is to be followed."""
 
+    @abstractmethod
     def take(self, frame: Any) -> None:  # Any: JSON of any shape
         """Take the next frame in."""
-        raise NotImplementedError
 
     def blame(self, what: str) -> None:
         self.faults.append(f"{self.path}: {what}")
