@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.contest import Contest, arena
 from benchmarks.gateway import Gateway
-from benchmarks.peers import CORE_DAPHNE, NATS, NCHAN, PLAIN, PUBSUB_UVICORN, SOCKET_IO, UWEBSOCKETS, WS
+from benchmarks.peers import BARE, CORE_DAPHNE, NATS, NCHAN, PLAIN, PUBSUB_UVICORN, SOCKET_IO, UWEBSOCKETS, WS
 from benchmarks.receiver import is_compiled
 from benchmarks.report import Findings
 from benchmarks.servers import (
@@ -42,7 +42,12 @@ async def measure(gateway: Gateway, *, quick: bool) -> Findings:
         else:
             others = [NCHAN, WS, UWEBSOCKETS, SOCKET_IO, NATS]
             steady = place.contest(
-                "500 x 100/s", STEADY, [push_tickers], [CORE_DAPHNE, *others], rounds=ROUNDS, once=PLAIN[1:]
+                "500 x 100/s",
+                STEADY,
+                [push_tickers],
+                [CORE_DAPHNE, BARE, *others],
+                rounds=ROUNDS,
+                once=PLAIN[1:],
             )
             fast = place.contest("500 x 1,000/s", FAST, [push_trades, rpc_trades], others, rounds=ROUNDS)
             contests = [steady, fast]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 import sys
@@ -14,13 +13,13 @@ from typing import IO
 
 import msgspec
 
+from benchmarks import compiled
 from benchmarks.machine import BASE
 from benchmarks.processes import OTHER_CORES, pin
 from benchmarks.updates import MARKER
 from cache_streams.server.children import dying_with_parent
 
 SOURCE = Path(__file__).with_name("receiver.c")
-BINARY = BASE / ".run" / "benchmarks" / "receiver"
 AT_ONCE = 64
 _LENGTHS = struct.Struct("<II")
 
@@ -86,14 +85,8 @@ class Receiver:
 
 
 def is_compiled() -> bool:
-    """Return whether there is a C compiler, compiling the receiver if that has not happened."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        return False
-    if not BINARY.exists() or BINARY.stat().st_mtime < SOURCE.stat().st_mtime:
-        BINARY.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([compiler, "-O2", "-o", str(BINARY), str(SOURCE)], check=True)
-    return True
+    """Return whether there is a C compiler."""
+    return compiled.compiler() is not None
 
 
 @contextmanager
@@ -107,7 +100,8 @@ def receiving(
     marker: str = MARKER,
 ) -> Iterator[Receiver]:
     """Open a socket for each of ``openings``; yield when all are open or refused. Options: see ``receiver.c``."""
-    program = [str(BINARY)] if is_compiled() else [sys.executable, "-m", "benchmarks.plain_receiver"]
+    plain = [sys.executable, "-m", "benchmarks.plain_receiver"]
+    program = [str(compiled.program(SOURCE))] if is_compiled() else plain
     command = [*program, str(port), str(len(openings)), str(at_once), marker, options, str(sample_every)]
     with subprocess.Popen(
         dying_with_parent(*command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=BASE

@@ -1,5 +1,6 @@
 """Other servers that do the same job, each set up as its own documentation shows it."""
 
+from benchmarks.peers.bare import BARE
 from benchmarks.peers.native import NATS, NCHAN
 from benchmarks.peers.node import SOCKET_IO, WS
 from benchmarks.peers.peer import Peer
@@ -10,6 +11,7 @@ PLAIN = (CORE_DAPHNE, PUBSUB_DAPHNE, CORE_UVICORN, PUBSUB_UVICORN)
 PEERS: tuple[Peer, ...] = (*PLAIN, NCHAN, WS, UWEBSOCKETS, SOCKET_IO, NATS)
 
 __all__ = [
+    "BARE",
     "CORE_DAPHNE",
     "NATS",
     "NCHAN",
