@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +13,7 @@ from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 COMMAND_TIMEOUT_S = 2.0
@@ -83,14 +83,20 @@ def new_redis(
 class _Cancellable(AbstractConnection):
     """A connection whose commands can be cancelled at every moment, and whose loss is always an error of Redis.
 
-    redis-py sends through ``asyncio.wait_for``. Python 3.11's returns normally when the cancellation comes in the very
-    step in which the bytes went out: the cancellation is lost, and whoever waits for the task waits for ever.
+    Told of a ``socket_timeout``, redis-py sends through ``asyncio.wait_for``. That makes a task for each command, a tenth of
+    what one costs; and Python 3.11's returns normally when the cancellation comes in the very step in which the bytes went
+    out: the cancellation is lost, and whoever waits for the task waits for ever. So the patience is kept here.
 
     uvloop raises RuntimeError, which redis-py passes on, where a transport was closed in the step before it is written
     to: whoever rightly expects ``redis.RedisError`` would end for good.
 
     And commands are packed in C, which redis-py does in its synchronous connections only: a seventh of the relay's time.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: redis-py's options
+        super().__init__(*args, **options)
+        self._patience_s: float | None = self.socket_timeout
+        self.socket_timeout = None
 
     def pack_command(self, *args: Any) -> list[bytes]:  # Any: whatever redis-py encodes
         """Pack as redis-py does. Raises ``redis.DataError`` for what cannot be encoded."""
@@ -99,34 +105,38 @@ class _Cancellable(AbstractConnection):
 
     async def connect(self) -> None:
         """Connect as redis-py does. Raises ``redis.RedisError``."""
-        with _lost_when_closed():
+        try:
             await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        except RuntimeError as error:
+            raise _redis_error(error) from error
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # Any: redis-py's signature, any reply
         """Read as redis-py does. Raises ``redis.RedisError``."""
-        with _lost_when_closed():
-            return await super().read_response(*args, **options)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await super().read_response(*args, **options)
+        except (TimeoutError, RuntimeError) as error:
+            raise _redis_error(error) from error
 
     async def send_packed_command(
         self,
         command: bytes | str | Iterable[bytes],
         check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's signature
     ) -> None:
-        """Send as redis-py does. Raises: ``CancelledError`` also when redis-py lost it."""
-        task = asyncio.current_task()
-        before = task.cancelling() if task else 0
-        with _lost_when_closed():
-            await super().send_packed_command(command, check_health)
-        if task and task.cancelling() > before:
-            await self.disconnect(nowait=True)  # its answer would be taken for that of the next command
-            raise asyncio.CancelledError
+        """Send as redis-py does. Raises ``redis.RedisError``."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await super().send_packed_command(command, check_health)
+        except (TimeoutError, RuntimeError) as error:
+            raise _redis_error(error) from error
 
 
-@contextmanager
-def _lost_when_closed() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        if "closed" not in str(error):
-            raise
-        raise RedisConnectionError("the connection was closed while it was used") from error
+def _redis_error(error: Exception) -> Exception:
+    """Return what redis-py would have raised; another error than a loss as it is."""
+    if isinstance(error, TimeoutError):
+        return RedisTimeoutError("Redis did not answer in time")
+    return (
+        RedisConnectionError("the connection was closed while it was used")
+        if "closed" in str(error)
+        else error
+    )
