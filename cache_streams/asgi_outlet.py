@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cache_streams.outlet import HIGH_WATER_BYTES, LOST, LOW_WATER_BYTES, Body, Outlet, Parting
+from cache_streams.outlet import LOST, Body, Outlet, Parting
+
+HIGH_WATER_BYTES = 64 * 1024
+LOW_WATER_BYTES = 16 * 1024
 
 
 class AsgiOutlet(Outlet):

@@ -30,8 +30,13 @@ class Delivery:
         self._touched: list[Outlet] = []
         self._afterwards: list[Callable[[], None]] = []
 
-    def entry(self, group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
-        """Gather what an entry makes for every hot leg of a group that has not seen it; return the bytes rendered."""
+    def entry(
+        self, group: Group, entry: LogEntry, epoch: str | None, stream: str, *, alone: bool = False
+    ) -> int:
+        """Gather what an entry makes for every hot leg of a group that has not seen it; return the bytes rendered.
+
+        ``alone``: it is the only entry of this step, so that its frames wait for nothing and are written at once.
+        """
         rendered_bytes = frames = 0
         if entry.update is None:
             return 0
@@ -40,7 +45,10 @@ class Delivery:
             if not targets.count:
                 continue
             for payload in rendered(rendition, entry, epoch):
-                targets.gather(payload, self._touched)
+                if alone:
+                    targets.write(payload)
+                else:
+                    targets.gather(payload, self._touched)
                 rendered_bytes += len(payload)
                 frames += targets.count
         if frames:

@@ -11,8 +11,6 @@ from django.conf import settings
 
 from cache_streams.metrics import CLOSES
 
-HIGH_WATER_BYTES = 64 * 1024
-LOW_WATER_BYTES = 16 * 1024
 STALL_LOOK_S = 1.0
 """How often a full outlet is looked at: one that drains not one byte for ``STALL_TIMEOUT_S`` has a dead reader."""
 
@@ -44,6 +42,21 @@ def text_header(length: int) -> bytes:
     if length < 65536:  # noqa: PLR2004
         return b"\x81\x7e" + length.to_bytes(2, "big")
     return b"\x81\x7f" + length.to_bytes(8, "big")
+
+
+CLOSED = -1
+"""A descriptor that no socket has: writing to it fails."""
+
+
+class Descriptors:
+    """Counts how often the descriptor of any sink has changed: whoever keeps some asks again."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+
+
+DESCRIPTORS = Descriptors()
+"""Those of this process."""
 
 
 def discard(_frame: bytes) -> None:
@@ -87,6 +100,13 @@ class FrameSink(Protocol):
     def write(self) -> Callable[[bytes], None]:
         """Hand whole frames to the transport; after the close they are dropped."""
 
+    @property
+    def descriptor(self) -> int:
+        """The socket's own descriptor while the transport holds nothing, so that a frame may go past it; else ``CLOSED``.
+
+        Each change of it is counted in ``DESCRIPTORS`` before another socket can be given the same number.
+        """
+
     def buffered(self) -> int:
         """Return how many bytes the transport still holds."""
 
@@ -121,8 +141,10 @@ class Outlet(ABC):
         """Why whoever writes here gave the socket up, where no close frame says it."""
         self.paused = False
         self.closed = False
+        self.minds_silence = False
+        """Whether somebody wants to know of ``wrote``; said before anything is subscribed to."""
         self.wrote = False
-        """Set by every frame; whoever waits for silence clears it."""
+        """Set by every frame of an outlet that minds silence; whoever waits for that clears it."""
         self.listeners: set[PauseListener] = set()
         self._drained = asyncio.Event()
         self._drained.set()

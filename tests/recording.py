@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from cache_streams.outlet import LOST, Body, Outlet, Parting, Retainer
+from cache_streams.outlet import CLOSED, LOST, Body, Outlet, Parting, Retainer
 
 
 class RecordingOutlet(Outlet):
@@ -57,6 +57,7 @@ class RecordingSink:
         self.take = self.frames.append
         self.closed: tuple[int, str] | None = None
         self.left = 0
+        self.descriptor = CLOSED
         self.aborted = asyncio.Event()
 
     def write(self, frame: bytes) -> None:

@@ -20,6 +20,7 @@ class Pulse:
 
     def __init__(self, outlet: Outlet, heartbeat: Callable[[], Heartbeat]) -> None:
         self._outlet, self._heartbeat = outlet, heartbeat
+        outlet.minds_silence = True
         self._loop = asyncio.get_running_loop()
         self._quiet = 0
         self._expiring: asyncio.TimerHandle | None = None

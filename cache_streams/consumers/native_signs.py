@@ -26,6 +26,7 @@ class Signs:
         self, outlet: Outlet, book: Book, watch: FreshnessWatch, say: Callable[[Any], None]
     ) -> None:  # Any: any frame
         self._outlet, self._book, self._watch, self._say = outlet, book, watch, say
+        outlet.minds_silence = True
         self._quiet = 0
         self._beat: asyncio.TimerHandle | None = None
         self._expiring: asyncio.TimerHandle | None = None

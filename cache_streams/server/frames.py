@@ -14,7 +14,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from cache_streams.metrics import CLOSES
-from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, LOW_WATER_BYTES
+from cache_streams.outlet import EXTENSION
 from cache_streams.protocol.close_codes import RATE_LIMITED
 from cache_streams.server.peer import PeerProtocol
 from cache_streams.server.sink import CLOSE_GRACE_S, TransportSink
@@ -35,7 +35,8 @@ class GatewayWebSocketProtocol(PeerProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
+        # It then says whenever it holds anything: what the sink rests on.
+        self.transport.set_write_buffer_limits(high=0)
         raw: socket.socket | None = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -141,13 +142,11 @@ class GatewayWebSocketProtocol(PeerProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self.sink.on_pause is not None:
-            self.sink.on_pause()
+        self.sink.held()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.sink.on_resume is not None:
-            self.sink.on_resume()
+        self.sink.drained()
 
     def _end_soon(self) -> None:
         """Write no more, and cut the closing connection after a grace: uvicorn waits without end for a deaf peer."""

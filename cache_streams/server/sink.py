@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from websockets.protocol import Protocol
 
-from cache_streams.outlet import LOST, Parting, Retainer, discard
+from cache_streams.outlet import CLOSED, DESCRIPTORS, LOST, Parting, Retainer, discard
 
 if TYPE_CHECKING:
     from cache_streams.server.frames import GatewayWebSocketProtocol
@@ -18,7 +19,15 @@ CLOSE_GRACE_S = 1.0
 class TransportSink:
     """The frame sink of one socket; see ``cache_streams.outlet.FrameSink``."""
 
-    __slots__ = ("_protocol", "on_end", "on_pause", "on_resume", "retainer", "write")
+    __slots__ = (
+        "_protocol",
+        "descriptor",
+        "on_end",
+        "on_pause",
+        "on_resume",
+        "retainer",
+        "write",
+    )
 
     def __init__(self, protocol: GatewayWebSocketProtocol) -> None:
         self._protocol = protocol
@@ -26,17 +35,16 @@ class TransportSink:
         self.on_resume: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.retainer: Retainer | None = None
-        # The transport's own method, without a function of ours around it: it is called for every delivery.
-        self.write: Callable[[bytes], None] = protocol.transport.write
+        self._write_to_transport()
 
     def answer_soon(self) -> None:
         """Send what the handshake is answered together with the first frame, or by itself after this step of the loop."""
         if self.is_open:
-            self.write = self._write_with_answer
+            self._write_by(self._write_with_answer)
         self._protocol.loop.call_soon(self._answer)
 
     def _write_with_answer(self, frame: bytes) -> None:
-        self.write = self._protocol.transport.write
+        self._write_to_transport()
         self.write(b"".join((*self._protocol.conn.data_to_send(), frame)))
 
     def _answer(self) -> None:
@@ -53,13 +61,27 @@ class TransportSink:
         on_end, self.on_end = self.on_end, None
         if on_end is not None:
             on_end()
-        self.write = discard
+        self._write_by(discard)
 
-    def parting(self) -> Parting:
-        return parting_of(self._protocol.conn)
+    def held(self) -> None:
+        """Note that the transport holds bytes: what is written now comes after them."""
+        if self.descriptor != CLOSED:
+            self._write_by(self.write)
+        if self.on_pause is not None:
+            self.on_pause()
+
+    def drained(self) -> None:
+        """Note that the transport holds nothing any more."""
+        if self.write == self._protocol.transport.write:
+            self._write_to_transport()
+        if self.on_resume is not None:
+            self.on_resume()
 
     def buffered(self) -> int:
         return self._protocol.transport.get_write_buffer_size()
+
+    def parting(self) -> Parting:
+        return parting_of(self._protocol.conn)
 
     def taken(self) -> int | None:
         return self._protocol.taken()
@@ -91,6 +113,20 @@ class TransportSink:
         if protocol.read_paused and not protocol.disconnected:
             protocol.read_paused = False
             protocol.transport.resume_reading()
+
+    def _write_to_transport(self) -> None:
+        transport = self._protocol.transport
+        raw: socket.socket | None = transport.get_extra_info("socket")
+        if (
+            raw is None or transport.get_extra_info("sslcontext") is not None
+        ):  # TLS sends its records, not our frames
+            self._write_by(transport.write)
+        else:
+            self._write_by(transport.write, raw.fileno())
+
+    def _write_by(self, write: Callable[[bytes], None], descriptor: int = CLOSED) -> None:
+        self.write, self.descriptor = write, descriptor
+        DESCRIPTORS.changes += 1
 
 
 def parting_of(conn: Protocol) -> Parting:

@@ -17,6 +17,7 @@ from cache_streams.scraping import telling
 from cache_streams.server.drain import drain
 from cache_streams.server.garbage import collect_seldom
 from cache_streams.sessions import loop_sessions
+from cache_streams.threads import JOBS
 
 # Below the supervisor's patience, so that a worker ends itself before it is killed.
 _DRAIN_S = 25
@@ -37,6 +38,7 @@ class _Worker(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._make_room)
+        JOBS.count(asyncio.get_running_loop())
         async with telling(*self._place):
             loop_listener(self._place[1]).start()
             await super().serve(sockets)

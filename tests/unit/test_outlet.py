@@ -10,14 +10,8 @@ from django.conf import settings
 from websockets.frames import Frame, Opcode
 
 from cache_streams import outlet
-from cache_streams.asgi_outlet import AsgiOutlet
-from cache_streams.outlet import (
-    HIGH_WATER_BYTES,
-    LOW_WATER_BYTES,
-    Body,
-    SinkOutlet,
-    text_header,
-)
+from cache_streams.asgi_outlet import HIGH_WATER_BYTES, LOW_WATER_BYTES, AsgiOutlet
+from cache_streams.outlet import Body, SinkOutlet, text_header
 from tests.recording import RecordingSink
 
 DEADLINE_S = 5.0

@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache_streams.outlet import Outlet, SinkOutlet, text_header
+from cache_streams.outlet import CLOSED, DESCRIPTORS, Outlet, SinkOutlet, text_header
 from cache_streams.targets import Targets, hand_over
+from cache_streams.threads import JOBS
 from tests.recording import RecordingOutlet, RecordingSink
 
 BODIES = st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8)
 PREFIXES = st.lists(st.sampled_from([b"", b"a", b"bb", b"cc"]), min_size=1, max_size=6)
+
+
+class SocketSink(RecordingSink):
+    """A sink with a socket of its own; ``frames`` are those that its transport was given instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.setblocking(False)
+        self.theirs.setblocking(False)
+        self.descriptor = self.ours.fileno()
+
+    def received(self) -> bytes:
+        """Return what has arrived at the other end since the last call."""
+        parts: list[bytes] = []
+        try:
+            while part := self.theirs.recv(65536):
+                parts.append(part)
+        except BlockingIOError:
+            pass
+        return b"".join(parts)
+
+    def fill(self) -> int:
+        """Write until the kernel takes no more; return how many bytes that were."""
+        filled = 0
+        try:
+            while True:
+                filled += self.ours.send(b"-" * 4096)
+        except BlockingIOError:
+            return filled
+
+
+@contextmanager
+def socket_sinks(count: int) -> Iterator[list[SocketSink]]:
+    sinks = [SocketSink() for _ in range(count)]
+    DESCRIPTORS.changes += 1
+    try:
+        yield sinks
+    finally:
+        for sink in sinks:
+            sink.ours.close()
+            sink.theirs.close()
 
 
 def framed(payloads: Sequence[bytes]) -> bytes:
@@ -84,7 +131,79 @@ def test_it_counts_whom_a_frame_goes_to() -> None:
     assert Targets([(SinkOutlet(RecordingSink()), prefix) for prefix in (b"", b"x", b"y")]).count == 3
 
 
-def test_a_delivery_is_a_sign_of_life() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_delivery_is_a_sign_of_life_for_who_minds_silence(at_once: bool) -> None:
     outlet = SinkOutlet(RecordingSink())
-    deliver(Targets([(outlet, b"")]), [b"one"])
+    outlet.minds_silence = True
+    targets = Targets([(outlet, b"")])
+    if at_once:
+        targets.write(b"one")
+    else:
+        deliver(targets, [b"one"])
     assert outlet.wrote
+
+
+# -- at once ----------------------------------------------------------------------------------------------------------
+
+
+@given(BODIES, PREFIXES)
+def test_frames_written_at_once_reach_each_socket_in_order_behind_its_own_prefix(
+    bodies: list[bytes], prefixes: list[bytes]
+) -> None:
+    with socket_sinks(len(prefixes)) as sinks:
+        targets = Targets((SinkOutlet(sink), prefix) for sink, prefix in zip(sinks, prefixes, strict=True))
+        for body in bodies:
+            targets.write(body)
+        told = [(sink.received(), sink.frames) for sink in sinks]
+    assert told == [(framed([prefix + body for body in bodies]), []) for prefix in prefixes]
+
+
+def test_what_a_socket_does_not_take_follows_by_its_transport() -> None:
+    payload = os.urandom(1_000_000)
+    with socket_sinks(1) as (sink,):
+        Targets([(SinkOutlet(sink), b"")]).write(payload)
+        taken = sink.received()
+    assert 0 < len(taken) < len(payload)
+    assert taken + b"".join(sink.frames) == framed([payload])
+
+
+def test_a_socket_that_takes_nothing_keeps_nothing_from_the_others() -> None:
+    with socket_sinks(3) as sinks:
+        filled = sinks[1].fill()
+        Targets((SinkOutlet(sink), b"p") for sink in sinks).write(b"one")
+        assert [sink.received() for sink in sinks] == [framed([b"pone"]), b"-" * filled, framed([b"pone"])]
+        assert [sink.frames for sink in sinks] == [[], [framed([b"pone"])], []]
+
+
+def test_a_broken_socket_leaves_its_frame_to_the_transport() -> None:
+    with socket_sinks(2) as sinks:
+        sinks[0].theirs.close()
+        Targets((SinkOutlet(sink), b"") for sink in sinks).write(b"one")
+        assert sinks[0].frames == [framed([b"one"])]
+        assert sinks[1].received() == framed([b"one"])
+
+
+def test_while_threads_are_at_work_frames_go_by_the_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JOBS, "under_way", 1)
+    with socket_sinks(2) as sinks:
+        Targets((SinkOutlet(sink), b"") for sink in sinks).write(b"one")
+        assert [(sink.frames, sink.received()) for sink in sinks] == [([framed([b"one"])], b"")] * 2
+
+
+def test_whoever_is_given_the_number_of_a_descriptor_that_ended_is_told_nothing() -> None:
+    with socket_sinks(2) as (ended, stranger):
+        targets = Targets([(SinkOutlet(ended), b"")])
+        targets.write(b"one")
+        number = ended.descriptor
+        ended.descriptor = CLOSED
+        DESCRIPTORS.changes += 1
+        os.dup2(stranger.ours.fileno(), number)
+        targets.write(b"two")
+        assert stranger.received() == b""
+        assert ended.frames == [framed([b"two"])]
+
+
+async def test_without_a_sink_a_frame_is_written_at_once_too() -> None:
+    outlet = RecordingOutlet()
+    Targets([(outlet, b"p")]).write(b"one")
+    assert outlet.frames == [b"pone"]

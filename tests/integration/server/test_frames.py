@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,11 @@ from django.conf import settings
 from websockets.asyncio.client import ClientConnection
 
 from cache_streams import outlet
-from cache_streams.outlet import EXTENSION, HIGH_WATER_BYTES, Body, SinkOutlet
+from cache_streams.outlet import CLOSED, EXTENSION, Body, SinkOutlet
 from cache_streams.server import sink
 from cache_streams.server.frames import SEND_BUFFER_BYTES, GatewayWebSocketProtocol
 from cache_streams.server.sink import TransportSink
+from cache_streams.targets import Targets
 
 DEADLINE_S = 10.0
 DEAF_CLOSE_S = 2.0
@@ -106,11 +108,11 @@ class Gateway:
                 served.ended.set()
 
     @asynccontextmanager
-    async def deaf(self) -> AsyncIterator[tuple[socket.socket, Served]]:
+    async def deaf(self, kept_bytes: int = 4096) -> AsyncIterator[tuple[socket.socket, Served]]:
         """Connect a client that reads its handshake and nothing more."""
         loop = asyncio.get_running_loop()
         with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kept_bytes)
             client.setblocking(False)
             await loop.sock_connect(client, ("127.0.0.1", self.port))
             await loop.sock_sendall(
@@ -240,10 +242,64 @@ async def test_the_kernel_hides_no_more_than_a_bounded_backlog(gateway: Gateway)
         assert kept in {SEND_BUFFER_BYTES, 2 * SEND_BUFFER_BYTES}  # Linux doubles it for its own bookkeeping
         full = await fill(served)
         written = len(CHUNK.frame)
-        assert full.buffered() <= HIGH_WATER_BYTES + written
+        assert 0 < full.buffered() <= written
+
+
+async def test_frames_that_go_past_the_transport_keep_their_place_among_those_that_do_not(
+    gateway: Gateway,
+) -> None:
+    """The client reads in fits and starts: also while the transport holds bytes that the loop had no chance to send on."""
+    async with gateway.deaf(65536) as (client, served):
+        loop, received, expected = asyncio.get_running_loop(), bytearray(), bytearray()
+        dice = random.Random(1)
+        outlet, past = SinkOutlet(served.sink), 0
+        targets = Targets([(outlet, b"")])
+        for number in range(6000):
+            payload = b"%d:" % number + b"x" * (number * 37 % 2000)
+            expected += Body(payload).frame
+            past += served.sink.descriptor != CLOSED
+            if number % 3:
+                targets.write(payload)
+            else:
+                outlet.send(payload)
+            if dice.random() < 1 / 200:
+                with suppress(BlockingIOError):
+                    while True:
+                        received += client.recv(65536)
+            if dice.random() < 1 / 200:
+                await asyncio.sleep(0)
+        async with asyncio.timeout(DEADLINE_S):
+            while len(received) < len(expected):
+                received += await loop.sock_recv(client, 65536)
+        assert received == expected
+        assert 0 < past < 6000
+        outlet.shut()
 
 
 # -- pauses -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_transport_that_holds_bytes_lets_no_frame_past_it_until_it_has_drained(
+    gateway: Gateway,
+) -> None:
+    async with gateway.deaf() as (client, served):
+        own = served.protocol.transport.get_extra_info("socket").fileno()
+        assert served.sink.descriptor == own
+        full = await fill(served)
+        assert served.sink.descriptor == CLOSED
+        async with asyncio.timeout(DEADLINE_S):
+            while full.paused:
+                await asyncio.get_running_loop().sock_recv(client, 65536)
+        assert served.protocol.transport.get_write_buffer_size() == 0
+        assert served.sink.descriptor == own
+        full.shut()
+
+
+async def test_a_socket_that_was_lost_has_no_descriptor(gateway: Gateway) -> None:
+    async with gateway.deaf() as (client, served):
+        client.close()
+        await lost(served, DEADLINE_S)
+        assert served.sink.descriptor == CLOSED
 
 
 async def test_a_client_that_stops_reading_pauses_the_outlet_and_one_that_reads_again_resumes_it(

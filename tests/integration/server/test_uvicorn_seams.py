@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
+import uvloop
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.datastructures import Headers
@@ -249,3 +251,63 @@ async def test_a_refusals_body_leaves_the_handshake_incomplete(connected: Connec
     connected.protocol.handshake_complete = (
         True  # as frames.py does, or the end of this test is logged as an error
     )
+
+
+class Holding(asyncio.Protocol):
+    """Notes when the transport says that it holds bytes, and whether the descriptor is still its own when it is lost."""
+
+    def __init__(self) -> None:
+        self.holds = False
+        self.own_when_lost: bool | None = None
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        self.transport.set_write_buffer_limits(high=0)
+        self.descriptor = transport.get_extra_info("socket").fileno()
+        self.inode = os.fstat(self.descriptor).st_ino
+
+    def pause_writing(self) -> None:
+        self.holds = True
+
+    def resume_writing(self) -> None:
+        self.holds = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.own_when_lost = os.fstat(self.descriptor).st_ino == self.inode
+        self.lost.set()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("end", ["abort", "close", "peer"])
+def test_a_transport_says_at_once_that_it_holds_bytes_and_keeps_its_descriptor_until_it_is_lost(
+    loop: Callable[[], asyncio.AbstractEventLoop], end: str
+) -> None:
+    async def story() -> Holding:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        running = asyncio.get_running_loop()
+        with theirs:
+            _, protocol = await running.connect_accepted_socket(Holding, ours)
+            for _ in range(2000):
+                protocol.transport.write(b"x" * 1024)
+                assert protocol.holds == (protocol.transport.get_write_buffer_size() > 0), (
+                    "sink.py: frames go past a transport that has not said that it holds any"
+                )
+                if protocol.holds:
+                    await running.sock_recv(theirs, 100_000)
+            async with asyncio.timeout(DEADLINE_S):
+                while protocol.holds:
+                    await running.sock_recv(theirs, 100_000)
+            if end == "peer":
+                theirs.close()
+            else:
+                getattr(protocol.transport, end)()
+            async with asyncio.timeout(DEADLINE_S):
+                await protocol.lost.wait()
+        return protocol
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(story()).own_when_lost, (
+            "sink.py: the descriptor was closed before connection_lost, and another socket may have its number"
+        )
