@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
-from cache_streams.outlet import Body, Outlet, text_header
+from cache_streams.outlet import Body, Outlet, framed
 from cache_streams.places import Position
 
 STEP_BYTES = 64 * 1024
@@ -31,10 +31,10 @@ class Batch:
             return
         outlet.wrote = True
         if prefix:
-            outlet.sink.write(_joined(self.payloads, prefix))
+            outlet.sink.write(framed(self.payloads, prefix))
             return
         if self._joined is None:
-            self._joined = _joined(self.payloads, b"")
+            self._joined = framed(self.payloads)
         outlet.sink.write(self._joined)
 
 
@@ -77,10 +77,3 @@ class Passage:
         end = self._begins[whole] if whole < len(self._begins) else len(self._payloads)
         partly = [Batch(self._payloads[first:end])] if first < end else []
         return [*partly, *self._batches[whole:]]
-
-
-def _joined(payloads: Sequence[bytes], prefix: bytes) -> bytes:
-    parts: list[bytes] = []
-    for payload in payloads:
-        parts += (text_header(len(prefix) + len(payload)), prefix, payload)
-    return b"".join(parts)

@@ -10,16 +10,15 @@ import structlog
 from cache_streams.followed import Group
 from cache_streams.log_entries import LogEntry
 from cache_streams.metrics import DELIVERED, RENDER_FAILURES
-from cache_streams.outlet import Outlet
 from cache_streams.places import Cursor, cursor_text
 from cache_streams.protocol.rendition import Rendition, UpdateAt
-from cache_streams.targets import hand_over
+from cache_streams.targets import Targets, hand_over
 
 logger = structlog.get_logger(__name__)
 
 
 class Delivery:
-    """Gathers the frames of the entries that the reader takes in one step, in order, and hands them over at its end.
+    """Collects what the entries of one step of the reader tell, in order, and hands it over at its end.
 
     Between the first entry and ``finish`` nothing else runs: whoever reads the reader's position finds that every frame
     up to there has been handed over.
@@ -27,16 +26,11 @@ class Delivery:
 
     def __init__(self) -> None:
         self.under_way = False
-        self._touched: list[Outlet] = []
+        self._step: list[tuple[Targets, bytes]] = []
         self._afterwards: list[Callable[[], None]] = []
 
-    def entry(
-        self, group: Group, entry: LogEntry, epoch: str | None, stream: str, *, alone: bool = False
-    ) -> int:
-        """Gather what an entry makes for every hot leg of a group that has not seen it; return the bytes rendered.
-
-        ``alone``: it is the only entry of this step, so that its frames wait for nothing and are written at once.
-        """
+    def entry(self, group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
+        """Render an entry for every hot leg of a group that has not seen it; return the bytes rendered."""
         rendered_bytes = frames = 0
         if entry.update is None:
             return 0
@@ -45,10 +39,7 @@ class Delivery:
             if not targets.count:
                 continue
             for payload in rendered(rendition, entry, epoch):
-                if alone:
-                    targets.write(payload)
-                else:
-                    targets.gather(payload, self._touched)
+                self._step.append((targets, payload))
                 rendered_bytes += len(payload)
                 frames += targets.count
         if frames:
@@ -63,9 +54,9 @@ class Delivery:
             action()
 
     def finish(self) -> None:
-        """Hand over what was gathered: one write per socket."""
-        touched, self._touched = self._touched, []
-        hand_over(touched)
+        """Hand over what was collected: one write per socket."""
+        step, self._step = self._step, []
+        hand_over(step)
         self.under_way = False
         while self._afterwards:
             actions, self._afterwards = self._afterwards, []

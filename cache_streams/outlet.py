@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, Protocol
 
 from django.conf import settings
@@ -57,6 +57,14 @@ class Descriptors:
 
 DESCRIPTORS = Descriptors()
 """Those of this process."""
+
+
+def framed(payloads: Iterable[bytes], prefix: bytes = b"") -> bytes:
+    """Return one frame per payload, each behind ``prefix``, all in one piece."""
+    parts: list[bytes] = []
+    for payload in payloads:
+        parts += (text_header(len(prefix) + len(payload)), prefix, payload)
+    return b"".join(parts)
 
 
 def discard(_frame: bytes) -> None:

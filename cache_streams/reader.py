@@ -160,7 +160,7 @@ class LogReader:
         step, entry = 0, None
         for raw_id, fields in entries:
             entry = parse_entry(raw_id, fields)
-            step += self._take(followed, entry, alone=len(entries) == 1)
+            step += self._take(followed, entry)
             if step >= STEP_BYTES:
                 step = 0
                 self.delivery.finish()
@@ -181,7 +181,7 @@ class LogReader:
             if exists:
                 await self._check(followed)
 
-    def _take(self, followed: Followed, entry: LogEntry, *, alone: bool) -> int:
+    def _take(self, followed: Followed, entry: LogEntry) -> int:
         """Give one entry to all hot legs of its log, without waiting for anything; return the bytes rendered."""
         if entry.position <= followed.position:
             return 0
@@ -203,9 +203,7 @@ class LogReader:
                 view.states.apply(entry.update)
             group = followed.groups.get(key[:length])
             if group is not None:
-                written += self.delivery.entry(
-                    group, entry, followed.epoch, followed.log.stream.name, alone=alone
-                )
+                written += self.delivery.entry(group, entry, followed.epoch, followed.log.stream.name)
         followed.position = entry.position
         return written
 

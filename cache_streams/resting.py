@@ -5,7 +5,7 @@ A system call per socket is most of what a delivery costs. Updates that come one
 
 from __future__ import annotations
 
-WORTH_S = 0.0005
+WORTH_S = 0.0002
 """Steps shorter than this have nothing to save."""
 PER_WORK = 8.0
 """Rest per time worked: a reader with little to do rests little."""

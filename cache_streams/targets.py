@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count, repeat
+from typing import TypeAlias
+from weakref import WeakValueDictionary
 
-from cache_streams.outlet import DESCRIPTORS, Body, FrameSink, Outlet, text_header
+from cache_streams.outlet import DESCRIPTORS, Body, FrameSink, Outlet, framed, text_header
 from cache_streams.threads import JOBS
 
 
 class _Alike:
     """Outlets whose frames have the same header: their prefixes are equally long."""
 
-    __slots__ = ("_descriptors", "_descriptors_of", "_minding", "_sinks", "gathering", "prefixes")
+    __slots__ = (
+        "_descriptors",
+        "_descriptors_of",
+        "_different",
+        "_minding",
+        "_sinks",
+        "gathering",
+        "prefixes",
+    )
 
     def __init__(self) -> None:
         self.prefixes: list[bytes] = []
         self.gathering: list[tuple[list[bytes], Outlet]] = []
         self._sinks: list[FrameSink] = []
+        self._different: set[bytes] = set()
         self._minding: list[Outlet] = []
         self._descriptors: list[int] = []
         self._descriptors_of = -1
@@ -26,13 +37,14 @@ class _Alike:
     def add(self, outlet: Outlet, sink: FrameSink, prefix: bytes) -> None:
         """Take one more."""
         self.prefixes.append(prefix)
+        self._different.add(prefix)
         self.gathering.append((outlet.gathered, outlet))
         self._sinks.append(sink)
         if outlet.minds_silence:
             self._minding.append(outlet)
 
-    def write(self, frames: Iterable[bytes]) -> None:
-        """Write each its frame, past the transport where the sink lets it.
+    def write(self, payloads: Sequence[bytes]) -> None:
+        """Write each its frames in one piece, past the transport where the sink lets it.
 
         The transport's own way costs a small frame half as much again, but keeps the interpreter, which threads that wait for
         it would take at every write: while there are any, frames go that way. Nothing of a socket is touched but its
@@ -41,17 +53,26 @@ class _Alike:
         for outlet in self._minding:
             outlet.wrote = True
         if JOBS.under_way:
-            for sink, frame in zip(self._sinks, frames, strict=False):
-                sink.write(frame)
+            for sink, piece in zip(self._sinks, self._pieces(payloads), strict=False):
+                sink.write(piece)
             return
         write = os.write
-        for place, descriptor, frame in zip(count(), self._known_descriptors(), frames, strict=False):
+        for place, descriptor, piece in zip(
+            count(), self._known_descriptors(), self._pieces(payloads), strict=False
+        ):
             try:
-                taken = write(descriptor, frame)
+                taken = write(descriptor, piece)
             except OSError:  # full, ended or broken: the transport knows what follows
                 taken = 0
-            if taken < len(frame):
-                self._sinks[place].write(frame[taken:])
+            if taken < len(piece):
+                self._sinks[place].write(piece[taken:])
+
+    def _pieces(self, payloads: Sequence[bytes]) -> Iterable[bytes]:
+        """Return what each is written; clients that chose the same prefix, as many do, are told the same."""
+        made = {prefix: framed(payloads, prefix) for prefix in self._different}
+        if len(made) == 1:
+            return repeat(*made.values())
+        return [made[prefix] for prefix in self.prefixes]
 
     def _known_descriptors(self) -> list[int]:
         if self._descriptors_of != DESCRIPTORS.changes:
@@ -60,34 +81,55 @@ class _Alike:
         return self._descriptors
 
 
+class _Roster:
+    """Stands for one set of outlets, each behind its prefix: two targets with the same set have the same roster."""
+
+    __slots__ = ("__weakref__",)
+
+
+_rosters: WeakValueDictionary[tuple[tuple[int, bytes], ...], _Roster] = WeakValueDictionary()
+"""By the outlets' ids: whoever has a roster keeps its outlets alive."""
+
+
 class Targets:
     """Outlets with what each puts before a body. They change seldom and are written to often: nothing is looked up twice."""
 
-    __slots__ = ("_alike", "_without_sink", "count")
+    __slots__ = ("_alike", "_once", "_outlets", "_roster", "_without_sink", "count")
 
     def __init__(self, wanted: Iterable[tuple[Outlet, bytes]]) -> None:
-        self.count = 0
+        self._outlets = list(wanted)
+        self._roster: _Roster | None = None
+        self._once = False
         self._alike: dict[int, _Alike] = {}
         """By the prefix' length."""
         self._without_sink: list[tuple[Outlet, bytes]] = []
-        for outlet, prefix in wanted:
-            self.count += 1
+        self.count = len(self._outlets)
+        for outlet, prefix in self._outlets:
             if outlet.sink is None:
                 self._without_sink.append((outlet, prefix))
             else:
                 self._alike.setdefault(len(prefix), _Alike()).add(outlet, outlet.sink, prefix)
 
-    def write(self, payload: bytes) -> None:
-        """Write one frame to each outlet, none of which has gathered anything."""
-        body = Body(payload)
-        for length, alike in self._alike.items():
-            if length:
-                header = text_header(length + len(payload))
-                alike.write([header + prefix + payload for prefix in alike.prefixes])
-            else:
-                alike.write(repeat(body.frame))
+    def goes_with(self, other: Targets) -> bool:
+        """Return whether both are the same outlets behind the same prefixes, and each of them once: then frames need no order
+        but that of each outlet.
+        """
+        return self._own_roster() is other._own_roster() and self._once
+
+    def _own_roster(self) -> _Roster:
+        if self._roster is None:
+            who = tuple(sorted((id(outlet), prefix) for outlet, prefix in self._outlets))
+            self._once = len({outlet for outlet, _ in who}) == len(who)
+            self._roster = _rosters.setdefault(who, _Roster())
+        return self._roster
+
+    def write(self, payloads: Sequence[bytes]) -> None:
+        """Write a frame of each payload to each outlet, none of which has gathered anything."""
+        for alike in self._alike.values():
+            alike.write(payloads)
         for outlet, prefix in self._without_sink:
-            outlet.write(prefix, body)
+            for payload in payloads:
+                outlet.write(prefix, Body(payload))
 
     def gather(self, payload: bytes, touched: list[Outlet]) -> None:
         """Add one frame to what each outlet has gathered; outlets that had nothing are added to ``touched``."""
@@ -95,7 +137,7 @@ class Targets:
         for length, alike in self._alike.items():
             if length:
                 header = text_header(length + len(payload))
-                parts: Iterable[tuple[bytes, ...]] = [(header, prefix, payload) for prefix in alike.prefixes]
+                parts: Iterable[tuple[bytes, ...]] = ((header, prefix, payload) for prefix in alike.prefixes)
             else:
                 parts = repeat((body.frame,))
             for (gathered, outlet), part in zip(alike.gathering, parts, strict=False):
@@ -106,8 +148,25 @@ class Targets:
             outlet.write(prefix, body)
 
 
-def hand_over(touched: list[Outlet]) -> None:
-    """Write what each outlet has gathered, all at once."""
+Step: TypeAlias = Sequence[tuple[Targets, bytes]]
+"""Payloads in order, each with whom it goes to."""
+
+
+def hand_over(step: Step) -> None:
+    """Write to each outlet what a step has for it, all at once."""
+    if not step:
+        return
+    first = step[0][0]
+    if len(step) == 1 or all(targets.goes_with(first) for targets, _ in step):
+        first.write([payload for _, payload in step])
+        return
+    touched: list[Outlet] = []
+    for targets, payload in step:
+        targets.gather(payload, touched)
+    _write_gathered(touched)
+
+
+def _write_gathered(touched: Sequence[Outlet]) -> None:
     joined_of: list[bytes] = []
     joined = b""
     for outlet in touched:

@@ -259,7 +259,7 @@ async def test_frames_that_go_past_the_transport_keep_their_place_among_those_th
             expected += Body(payload).frame
             past += served.sink.descriptor != CLOSED
             if number % 3:
-                targets.write(payload)
+                targets.write([payload])
             else:
                 outlet.send(payload)
             if dice.random() < 1 / 200:
