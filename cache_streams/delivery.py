@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -27,6 +28,7 @@ class Delivery:
     def __init__(self) -> None:
         self.under_way = False
         self._step: list[tuple[Targets, bytes]] = []
+        self._delivered: Counter[str] = Counter()
         self._afterwards: list[Callable[[], None]] = []
 
     def entry(self, group: Group, entry: LogEntry, epoch: str | None, stream: str) -> int:
@@ -42,8 +44,7 @@ class Delivery:
                 self._step.append((targets, payload))
                 rendered_bytes += len(payload)
                 frames += targets.count
-        if frames:
-            DELIVERED.labels(stream).inc(frames)
+        self._delivered[stream] += frames
         return rendered_bytes
 
     def afterwards(self, action: Callable[[], None]) -> None:
@@ -57,6 +58,9 @@ class Delivery:
         """Hand over what was collected: one write per socket."""
         step, self._step = self._step, []
         hand_over(step)
+        for stream, frames in self._delivered.items():
+            DELIVERED.labels(stream).inc(frames)
+        self._delivered.clear()
         self.under_way = False
         while self._afterwards:
             actions, self._afterwards = self._afterwards, []

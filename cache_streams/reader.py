@@ -150,7 +150,8 @@ class LogReader:
                 taken += len(entries)
         if unborn:
             await self._look_for_births()
-        await asyncio.sleep(0)  # what was handed over is sent
+        if taken > 1:
+            await asyncio.sleep(0)  # what was handed over is sent
         rest = self._rest.after(taken, began=began, now=self._loop.time())
         if rest and not full:
             await asyncio.sleep(rest)

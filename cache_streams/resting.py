@@ -7,11 +7,11 @@ from __future__ import annotations
 
 WORTH_S = 0.0002
 """Steps shorter than this have nothing to save."""
-PER_WORK = 8.0
+PER_WORK = 10.0
 """Rest per time worked: a reader with little to do rests little."""
-MOST_S = 0.008
+MOST_S = 0.01
 """No update waits longer than this."""
-WORTH_ENTRIES = 2.0
+WORTH_ENTRIES = 2.5
 """So many entries must be expected during a rest, or it only delays them."""
 _NEWEST = 0.25
 """Weight of the newest step in the rate."""
