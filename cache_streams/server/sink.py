@@ -115,14 +115,11 @@ class TransportSink:
             protocol.transport.resume_reading()
 
     def _write_to_transport(self) -> None:
+        """Let frames go to the transport, and past it where nothing forbids that: bytes that it holds, or TLS, which sends its records."""
         transport = self._protocol.transport
         raw: socket.socket | None = transport.get_extra_info("socket")
-        if (
-            raw is None or transport.get_extra_info("sslcontext") is not None
-        ):  # TLS sends its records, not our frames
-            self._write_by(transport.write)
-        else:
-            self._write_by(transport.write, raw.fileno())
+        kept = transport.get_write_buffer_size() or transport.get_extra_info("sslcontext") is not None
+        self._write_by(transport.write, CLOSED if raw is None or kept else raw.fileno())
 
     def _write_by(self, write: Callable[[bytes], None], descriptor: int = CLOSED) -> None:
         self.write, self.descriptor = write, descriptor

@@ -295,6 +295,17 @@ async def test_a_transport_that_holds_bytes_lets_no_frame_past_it_until_it_has_d
         full.shut()
 
 
+async def test_an_answer_that_waits_behind_older_bytes_lets_no_frame_past_them(gateway: Gateway) -> None:
+    """As after an upgrade on a connection whose last HTTP answer was not read yet."""
+    async with gateway.deaf() as (_, served):
+        full = await fill(served)
+        served.sink.answer_soon()
+        full.send(b"first")
+        assert full.buffered() > 0
+        assert served.sink.descriptor == CLOSED
+        full.shut()
+
+
 async def test_a_socket_that_was_lost_has_no_descriptor(gateway: Gateway) -> None:
     async with gateway.deaf() as (client, served):
         client.close()
