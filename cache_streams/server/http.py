@@ -25,6 +25,8 @@ HEAD_BYTES = 64 * 1024
 HEADERS = 128
 LINE_BYTES = 8192
 """Longer lines, and more headers, are beyond the WebSocket library below; no valid token is nearly as long."""
+LAST_REQUEST_S = 1.0
+"""So long a worker that stops waits for the request of a connection that it accepted a moment ago: nobody else can answer it."""
 _OF_BODIES = frozenset({b"content-length", b"transfer-encoding"})
 
 logger = structlog.get_logger(__name__)
@@ -46,6 +48,7 @@ class GatewayHttpProtocol(HttpToolsProtocol):
     _head = 0
     _last = b""
     _in_body = False
+    _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -81,6 +84,8 @@ class GatewayHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_body = True
         super().on_headers_complete()
+        if self._leaving and self._has_cycle():
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._settled()
@@ -88,6 +93,9 @@ class GatewayHttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._settled()
+        if self._leaving:  # a socket that opens now would be closed at once
+            self.transport.close()
+            return
         headers = list(self.scope["headers"])
         lines = (len(name) + len(value) + 4 for name, value in headers)
         if len(self.url) + 16 > LINE_BYTES or max(lines, default=0) > LINE_BYTES:
@@ -121,6 +129,18 @@ class GatewayHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer in the one shape of errors what is not HTTP."""
         self._refuse(HTTPStatus.BAD_REQUEST, msg, "BAD_REQUEST")
+
+    def shutdown(self) -> None:
+        """Answer what is under way, or about to come on a new connection, and end."""
+        if not self._has_cycle() and self._deadline is not None and not self._leaving:
+            self._leaving = True
+            self.loop.call_later(LAST_REQUEST_S, self.shutdown)
+        else:
+            super().shutdown()
+
+    def _has_cycle(self) -> bool:
+        cycle: object | None = self.cycle  # None before the first request, whatever uvicorn's type says
+        return cycle is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._settled()

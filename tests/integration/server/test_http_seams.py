@@ -16,6 +16,14 @@ def test_a_method_that_marks_the_progress_of_a_request_is_still_called_so(method
     assert hasattr(HttpToolsProtocol, method), f"uvicorn renamed {method}: the handshake deadline hangs on it"
 
 
+def test_an_idle_connection_is_still_closed_by_shutdown_and_known_by_its_cycle() -> None:
+    source = inspect.getsource(HttpToolsProtocol.shutdown)
+    assert "if self.cycle is None or self.cycle.response_complete:" in source, (
+        "http.py waits for a last request there"
+    )
+    assert "self.cycle.keep_alive = False" in source, "http.py ends the last answer by it"
+
+
 def test_an_upgrade_still_passes_through_one_method() -> None:
     assert "self.handle_websocket_upgrade()" in SOURCE, (
         "uvicorn upgrades elsewhere: bound the handshake there"

@@ -109,8 +109,9 @@ async def observe(server: LiveServer) -> Observed:
 
 
 async def watch(server: LiveServer, seen: Observed, before: int) -> None:
-    """Count workers, and ask as balancers do."""
-    async with httpx.AsyncClient(timeout=DEADLINE_S) as client:
+    """Count workers, and ask as balancers do: on a new connection each time, because who stops hangs up on idle ones."""
+    new_each_time = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(timeout=DEADLINE_S, limits=new_each_time) as client:
         while ended(server) == before:
             seen.fewest_workers = min(seen.fewest_workers, len(pids(server, "worker")))
             for path in ("live", "ready"):
