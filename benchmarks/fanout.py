@@ -25,7 +25,7 @@ FAST = Load(sockets=500, rate=1000, seconds=3)
 SYMBOLS = Load(sockets=200, rate=20 * 50, seconds=3, instruments=20)
 QUICK_SYMBOLS = Load(sockets=5, rate=20, seconds=1, instruments=5)
 QUICK = Load(sockets=20, rate=20, seconds=1)
-RECEIVER_SHARE_MAX = 0.6
+RECEIVER_SHARE_MAX = 0.5
 
 
 async def measure(gateway: Gateway, *, quick: bool) -> Findings:

@@ -108,15 +108,19 @@ class _Cancellable(AbstractConnection):
         try:
             await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         except RuntimeError as error:
-            raise _redis_error(error) from error
+            _raise_if_lost(error)
+            raise
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # Any: redis-py's signature, any reply
         """Read as redis-py does. Raises ``redis.RedisError``."""
         try:
             async with asyncio.timeout(self._patience_s):
                 return await super().read_response(*args, **options)
-        except (TimeoutError, RuntimeError) as error:
-            raise _redis_error(error) from error
+        except TimeoutError:
+            raise RedisTimeoutError("Redis did not answer in time") from None
+        except RuntimeError as error:
+            _raise_if_lost(error)
+            raise
 
     async def send_packed_command(
         self,
@@ -127,16 +131,14 @@ class _Cancellable(AbstractConnection):
         try:
             async with asyncio.timeout(self._patience_s):
                 await super().send_packed_command(command, check_health)
-        except (TimeoutError, RuntimeError) as error:
-            raise _redis_error(error) from error
+        except TimeoutError:
+            raise RedisTimeoutError("Redis did not answer in time") from None
+        except RuntimeError as error:
+            _raise_if_lost(error)
+            raise
 
 
-def _redis_error(error: Exception) -> Exception:
-    """Return what redis-py would have raised; another error than a loss as it is."""
-    if isinstance(error, TimeoutError):
-        return RedisTimeoutError("Redis did not answer in time")
-    return (
-        RedisConnectionError("the connection was closed while it was used")
-        if "closed" in str(error)
-        else error
-    )
+def _raise_if_lost(error: RuntimeError) -> None:
+    """Raise what redis-py would have for a connection that is no more: ``redis.ConnectionError``."""
+    if "closed" in str(error):
+        raise RedisConnectionError("the connection was closed while it was used") from error

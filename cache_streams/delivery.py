@@ -44,7 +44,8 @@ class Delivery:
                 self._step.append((targets, payload))
                 rendered_bytes += len(payload)
                 frames += targets.count
-        self._delivered[stream] += frames
+        if frames:
+            self._delivered[stream] += frames
         return rendered_bytes
 
     def afterwards(self, action: Callable[[], None]) -> None:

@@ -87,8 +87,8 @@ class _Roster:
     __slots__ = ("__weakref__",)
 
 
-_rosters: WeakValueDictionary[tuple[tuple[int, bytes], ...], _Roster] = WeakValueDictionary()
-"""By the outlets' ids: whoever has a roster keeps its outlets alive."""
+_rosters: WeakValueDictionary[frozenset[tuple[Outlet, bytes]], _Roster] = WeakValueDictionary()
+"""Those that some targets have."""
 
 
 class Targets:
@@ -99,7 +99,7 @@ class Targets:
     def __init__(self, wanted: Iterable[tuple[Outlet, bytes]]) -> None:
         self._outlets = list(wanted)
         self._roster: _Roster | None = None
-        self._once = False
+        self._once: bool | None = None
         self._alike: dict[int, _Alike] = {}
         """By the prefix' length."""
         self._without_sink: list[tuple[Outlet, bytes]] = []
@@ -114,13 +114,18 @@ class Targets:
         """Return whether both are the same outlets behind the same prefixes, and each of them once: then frames need no order
         but that of each outlet.
         """
-        return self._own_roster() is other._own_roster() and self._once
+        if self.count != other.count or not self._each_once():
+            return False
+        return self is other or self._own_roster() is other._own_roster()
+
+    def _each_once(self) -> bool:
+        if self._once is None:
+            self._once = len({outlet for outlet, _ in self._outlets}) == self.count
+        return self._once
 
     def _own_roster(self) -> _Roster:
         if self._roster is None:
-            who = tuple(sorted((id(outlet), prefix) for outlet, prefix in self._outlets))
-            self._once = len({outlet for outlet, _ in who}) == len(who)
-            self._roster = _rosters.setdefault(who, _Roster())
+            self._roster = _rosters.setdefault(frozenset(self._outlets), _Roster())
         return self._roster
 
     def write(self, payloads: Sequence[bytes]) -> None:

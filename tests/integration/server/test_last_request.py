@@ -51,13 +51,13 @@ async def connection() -> AsyncIterator[tuple[GatewayHttpProtocol, socket.socket
     await asyncio.sleep(0)
 
 
-async def all_of(client: socket.socket) -> bytes:
-    """Return what is sent until the connection ends."""
-    loop, received = asyncio.get_running_loop(), b""
+async def received(client: socket.socket, ending: bytes | None = None) -> bytes:
+    """Return what is sent until it ends so; None: until the connection ends."""
+    loop, sent = asyncio.get_running_loop(), b""
     async with asyncio.timeout(DEADLINE_S):
-        while part := await loop.sock_recv(client, 65536):
-            received += part
-    return received
+        while (ending is None or not sent.endswith(ending)) and (part := await loop.sock_recv(client, 65536)):
+            sent += part
+    return sent
 
 
 async def test_a_request_that_comes_after_the_stop_on_a_new_connection_is_answered_as_its_last(
@@ -66,7 +66,7 @@ async def test_a_request_that_comes_after_the_stop_on_a_new_connection_is_answer
     protocol, client = connection
     protocol.shutdown()
     client.send(REQUEST)
-    answer = await all_of(client)
+    answer = await received(client)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in answer
     assert answer.endswith(b"ok")
@@ -78,7 +78,7 @@ async def test_a_new_connection_that_asks_nothing_is_let_go(
     monkeypatch.setattr(http, "LAST_REQUEST_S", 0.05)
     protocol, client = connection
     protocol.shutdown()
-    assert await all_of(client) == b""
+    assert await received(client) == b""
 
 
 async def test_no_socket_opens_on_a_worker_that_stops(
@@ -87,7 +87,7 @@ async def test_no_socket_opens_on_a_worker_that_stops(
     protocol, client = connection
     protocol.shutdown()
     client.send(UPGRADE)
-    assert await all_of(client) == b""
+    assert await received(client) == b""
 
 
 async def test_a_connection_that_was_answered_before_ends_at_once(
@@ -95,9 +95,6 @@ async def test_a_connection_that_was_answered_before_ends_at_once(
 ) -> None:
     protocol, client = connection
     client.send(REQUEST)
-    loop, received = asyncio.get_running_loop(), b""
-    async with asyncio.timeout(DEADLINE_S):
-        while not received.endswith(b"ok"):
-            received += await loop.sock_recv(client, 65536)
+    assert (await received(client, b"ok")).startswith(b"HTTP/1.1 200 ")
     protocol.shutdown()
-    assert await all_of(client) == b""
+    assert await received(client) == b""
